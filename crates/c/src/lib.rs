@@ -1,0 +1,1 @@
+//! The Mojo C System API over the libmojo engine.

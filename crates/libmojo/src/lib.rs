@@ -1,0 +1,1 @@
+//! Mojo message pipes, data pipes, shared buffers and watchers: the safe Rust API.

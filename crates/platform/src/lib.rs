@@ -1,0 +1,1 @@
+//! What libmojo needs from the operating system.

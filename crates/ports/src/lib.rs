@@ -1,0 +1,1 @@
+//! Routing of libmojo's message pipes, without I/O.

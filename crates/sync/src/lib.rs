@@ -1,0 +1,1 @@
+//! Ranked locks for libmojo.
