@@ -1,0 +1,66 @@
+//! What ports say to each other.
+//!
+//! Events go from a port to one neighbour, its next or its previous hop. Those that go forward are numbered per
+//! hop, starting at 1 whenever a port gets a new peer, and are taken strictly in that order.
+
+use crate::{Address, PortName};
+
+/// One event on its way from port to port.
+#[derive(Debug, Clone)]
+pub struct Event<M> {
+    /// The port addressed, in the receiving node.
+    pub to: PortName,
+    /// The port that speaks, in the sending node.
+    pub from: PortName,
+    /// The place in the order of events from `from` to `to`; 0 for the events without a place.
+    pub number: u64,
+    /// What is said.
+    pub body: Body<M>,
+}
+
+/// What an event says.
+#[derive(Debug, Clone)]
+pub enum Body<M> {
+    /// A user message. Numbered; passed on by proxies.
+    Message {
+        /// The message, without the ports that it carries.
+        message: M,
+        /// The ports that it carries, now owned by the receiving node.
+        ports: Vec<PortDescriptor>,
+    },
+    /// The last event from that direction: the other end is closed, or the way to it is lost. Numbered, so its
+    /// number tells how many events precede it and none of them can be lost behind it; passed on by proxies,
+    /// which then vanish.
+    Closure,
+    /// The last event from this hop: from now on events come from the port named, numbered from 1. Numbered.
+    PreviousHop(Address),
+    /// Sent by an endpoint in answer to [`Body::ObserveProxy`]: the last event that the proxy will get from it.
+    /// Numbered, so the proxy has by then passed on everything that was sent through it.
+    ObserveProxyAck,
+    /// From a port that has just come into being to the one it was moved from. Not numbered.
+    Accepted,
+    /// From a proxy back to its previous hop: please send directly to the port named. Not numbered; ignored
+    /// unless the receiver is an endpoint whose peer is the sender. A previous hop that ignores it is about to
+    /// name its successor, which is then asked in turn.
+    ObserveProxy(Address),
+}
+
+impl<M> Body<M> {
+    /// True if the event has a place in the order of its hop.
+    pub fn is_numbered(&self) -> bool {
+        !matches!(self, Body::Accepted | Body::ObserveProxy(_))
+    }
+}
+
+/// All that a node needs to know of a port that it is to take over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortDescriptor {
+    /// The port's name in the receiving node, chosen by the sender.
+    pub name: PortName,
+    /// Where the port sends to; `None` if its peer is already known to be closed.
+    pub peer: Option<Address>,
+    /// The port in the sending node that was moved and is now the new port's previous hop.
+    pub previous: PortName,
+    /// True if a user message was ever sent from this end.
+    pub has_sent: bool,
+}

@@ -1,0 +1,393 @@
+//! A node: the ports of one process, and the calls that act on them.
+
+use crate::port::{Hop, Port, PortRef, Role, State};
+use crate::run::Run;
+use crate::{Body, Effects, Event, Message, NodeName, PortDescriptor, PortName};
+use libmojo_sync::{Arc, Mutex, Rank};
+use std::collections::HashMap;
+
+/// Which nodes can come to talk to each other without this node in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Only this node and those it has links to: other pairs need this node as a relay.
+    Adjacent,
+    /// All of them.
+    Everywhere,
+}
+
+/// The ports of one process, as far as other nodes can address them.
+///
+/// All methods may be called from any thread, with no lock held.
+pub struct Node<M: Message> {
+    name: NodeName,
+    reach: Reach,
+    data: M::NodeData,
+    new_name: Box<dyn Fn() -> PortName + Send + Sync>,
+    named: Mutex<HashMap<PortName, PortRef<M>>>,
+}
+
+/// Why a message was not sent. The message comes back.
+#[derive(Debug)]
+pub enum SendError<M> {
+    /// The port is closed, or is itself inside a message.
+    NotOpen(M),
+    /// The peer is closed or lost.
+    PeerClosed(M),
+    /// The message carries the port it is sent from, or that port's peer, or a port of another node.
+    BadCargo(M),
+    /// The message has to be made portable first: its receiver is, or may at any time be, in another node.
+    NotPortable(M),
+}
+
+/// Why no message was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiveError {
+    /// The port is closed, or is itself inside a message.
+    NotOpen,
+    /// There is none now.
+    Empty,
+    /// There is none and there never will be.
+    PeerClosed,
+}
+
+/// Why two pipes were not fused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FuseError {
+    /// One of the ports is closed or inside a message, or both are the same, or they belong to different nodes.
+    NotOpen,
+    /// They are the two ends of one pipe.
+    SamePipe,
+    /// One of them has sent a message.
+    HasSent,
+}
+
+/// Why a message could not be put straight into the peer's queue.
+enum Undelivered<M> {
+    /// The peer's lock comes first in the order of addresses, and is taken.
+    Contended(M),
+    /// The peer passes on what it gets, or numbered events are on their way to it.
+    NotDirect(M),
+}
+
+/// How another node broke the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// It sent a port under a name that is in use here.
+    NameTaken,
+}
+
+impl<M: Message> Node<M> {
+    /// Makes a node without ports. `new_name` gives a different, unguessable name on every call.
+    pub fn new(
+        name: NodeName,
+        reach: Reach,
+        data: M::NodeData,
+        new_name: impl Fn() -> PortName + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let named = Mutex::new(Rank::PortTable, HashMap::new());
+        Arc::new(Self { name, reach, data, new_name: Box::new(new_name), named })
+    }
+
+    /// The name of this node.
+    pub fn name(&self) -> NodeName {
+        self.name
+    }
+
+    /// What the driver attached to the node.
+    pub fn data(&self) -> &M::NodeData {
+        &self.data
+    }
+
+    /// Every port that another node may address, for inspection.
+    pub fn named_ports(&self) -> Vec<PortRef<M>> {
+        self.named.lock().values().cloned().collect()
+    }
+
+    /// How many proxies there are.
+    pub fn proxy_count(&self) -> usize {
+        self.named_ports().iter().filter(|port| port.state.lock().role != Role::Endpoint).count()
+    }
+
+    /// Makes a pipe with both ends here.
+    pub fn create_pipe(self: &Arc<Self>) -> (PortRef<M>, PortRef<M>) {
+        let a = Port::new(self, M::PortData::default(), State::new(Role::Endpoint));
+        let b = Port::new(self, M::PortData::default(), State::new(Role::Endpoint));
+        for (this, other) in [(&a, &b), (&b, &a)] {
+            let mut state = this.state.lock();
+            state.peer = Some(Hop::Local(other.clone()));
+            state.previous = Some(Hop::Local(other.clone()));
+        }
+        (a, b)
+    }
+
+    /// Closes an endpoint. Its unread messages are dropped; what it sent stays deliverable. Does nothing for a
+    /// port that is already closed or has moved away.
+    pub fn close(self: &Arc<Self>, port: &PortRef<M>) -> Effects<M> {
+        let mut run = Run::new(self);
+        run.close(port);
+        run.finish()
+    }
+
+    /// Marks an endpoint as being inside a message. False if it is closed or already inside one.
+    pub fn begin_transit(&self, port: &Port<M>) -> bool {
+        let mut state = port.state.lock();
+        let open = state.role == Role::Endpoint && !state.in_transit;
+        state.in_transit |= open;
+        open
+    }
+
+    /// Marks an endpoint as taken out of the message that it was inside of.
+    pub fn end_transit(&self, port: &Port<M>) {
+        port.state.lock().in_transit = false;
+    }
+
+    /// True if `b` is known to be the other end of the pipe that `a` is an end of.
+    pub fn are_peers(&self, a: &PortRef<M>, b: &PortRef<M>) -> bool {
+        matches!(&a.state.lock().peer, Some(Hop::Local(peer)) if Arc::ptr_eq(peer, b))
+    }
+
+    /// Sends a message. If the peer is an endpoint of this node, it has the message when this returns.
+    pub fn send(self: &Arc<Self>, port: &PortRef<M>, mut message: M) -> Result<Effects<M>, SendError<M>> {
+        loop {
+            let mut state = port.state.lock();
+            if state.role != Role::Endpoint || state.in_transit {
+                return Err(SendError::NotOpen(message));
+            }
+            let bad_cargo = message.any_port(&mut |carried| {
+                let is_peer = matches!(&state.peer, Some(Hop::Local(peer)) if Arc::ptr_eq(peer, carried));
+                is_peer || Arc::ptr_eq(port, carried) || !Arc::ptr_eq(&carried.node, self)
+            });
+            if state.peer_closed {
+                return Err(SendError::PeerClosed(message));
+            }
+            if bad_cargo {
+                return Err(SendError::BadCargo(message));
+            }
+            let local = match state.peer.take() {
+                Some(Hop::Local(peer)) => peer,
+                Some(remote) => {
+                    state.peer = Some(remote);
+                    return self.send_as_event(port, state, message);
+                }
+                None => return Err(SendError::PeerClosed(message)),
+            };
+            // The reference is moved out of the locked state and back rather than counted: two threads that
+            // count one reference cost each other more than all the rest of this function.
+            let outcome = self.deliver_directly(port, &state, &local, message);
+            match outcome {
+                Ok(()) => {
+                    let mut effects = Effects::none();
+                    effects.note_change(&local);
+                    state.has_sent = true;
+                    state.peer = Some(Hop::Local(local));
+                    return Ok(effects);
+                }
+                Err(Undelivered::NotDirect(refused)) => {
+                    state.peer = Some(Hop::Local(local));
+                    return self.send_as_event(port, state, refused);
+                }
+                Err(Undelivered::Contended(refused)) => {
+                    let contended = local.clone();
+                    state.peer = Some(Hop::Local(local));
+                    drop(state);
+                    drop(contended.state.lock());
+                    message = refused;
+                }
+            }
+        }
+    }
+
+    /// Puts a message into the peer's queue, if nothing numbered is under way between the two.
+    fn deliver_directly(
+        &self,
+        port: &PortRef<M>,
+        state: &State<M>,
+        peer: &PortRef<M>,
+        message: M,
+    ) -> Result<(), Undelivered<M>> {
+        let guard = if Arc::as_ptr(port) < Arc::as_ptr(peer) {
+            Some(peer.state.lock_second())
+        } else {
+            peer.state.try_lock_second()
+        };
+        let Some(mut peer_state) = guard else { return Err(Undelivered::Contended(message)) };
+        let is_direct = matches!(peer_state.role, Role::Endpoint | Role::Leaving)
+            && state.sent == peer_state.received
+            && matches!(&peer_state.previous, Some(Hop::Local(previous)) if Arc::ptr_eq(previous, port));
+        let is_live = peer_state.role == Role::Endpoint && !peer_state.in_transit;
+        if is_direct && (is_live || message.is_portable()) {
+            peer_state.unread.push_back(message);
+            return Ok(());
+        }
+        Err(Undelivered::NotDirect(message))
+    }
+
+    fn send_as_event(
+        self: &Arc<Self>,
+        port: &PortRef<M>,
+        mut state: libmojo_sync::MutexGuard<'_, State<M>>,
+        message: M,
+    ) -> Result<Effects<M>, SendError<M>> {
+        if !message.is_portable() {
+            return Err(SendError::NotPortable(message));
+        }
+        state.has_sent = true;
+        let mut run = Run::new(self);
+        run.say_to_peer(port, &mut state, Body::Message { message, ports: Vec::new() });
+        drop(state);
+        Ok(run.finish())
+    }
+
+    /// Takes the oldest unread message.
+    pub fn receive(&self, port: &Port<M>) -> Result<M, ReceiveError> {
+        let mut state = port.state.lock();
+        if state.role != Role::Endpoint || state.in_transit {
+            return Err(ReceiveError::NotOpen);
+        }
+        match state.unread.pop_front() {
+            Some(message) => Ok(message),
+            None if state.previous.is_none() => Err(ReceiveError::PeerClosed),
+            None => Err(ReceiveError::Empty),
+        }
+    }
+
+    /// Joins two pipes by one end of each; `b` and `c` are gone afterwards, and what was unread at either goes
+    /// to the other's peer. Both must be unsent-from; on failure both are as before.
+    pub fn fuse(self: &Arc<Self>, b: &PortRef<M>, c: &PortRef<M>) -> Result<Effects<M>, FuseError> {
+        if Arc::ptr_eq(b, c) || !Arc::ptr_eq(&b.node, self) || !Arc::ptr_eq(&c.node, self) {
+            return Err(FuseError::NotOpen);
+        }
+        let mut run = Run::new(self);
+        {
+            let (first, second) = if Arc::as_ptr(b) < Arc::as_ptr(c) { (b, c) } else { (c, b) };
+            let mut one = first.state.lock();
+            let mut two = second.state.lock_second();
+            let is_open = |state: &State<M>| state.role == Role::Endpoint && !state.in_transit;
+            if !is_open(&one) || !is_open(&two) {
+                return Err(FuseError::NotOpen);
+            }
+            if matches!(&one.peer, Some(Hop::Local(peer)) if Arc::ptr_eq(peer, second)) {
+                return Err(FuseError::SamePipe);
+            }
+            if one.has_sent || two.has_sent {
+                return Err(FuseError::HasSent);
+            }
+            run.swap_peers(first, &mut one, second, &mut two);
+        }
+        Ok(run.finish())
+    }
+
+    /// Sends an endpoint to another node without a message around it. It must be in transit.
+    pub fn export(self: &Arc<Self>, port: &PortRef<M>, to: NodeName) -> (PortDescriptor, Effects<M>) {
+        let mut run = Run::new(self);
+        let descriptor = run.export(port, to);
+        (descriptor, run.finish())
+    }
+
+    /// Takes over an endpoint that another node sent without a message around it. It is in transit.
+    pub fn import(
+        self: &Arc<Self>,
+        from: NodeName,
+        descriptor: &PortDescriptor,
+    ) -> Result<(PortRef<M>, Effects<M>), Violation> {
+        let mut run = Run::new(self);
+        let port = run.import(from, descriptor)?;
+        Ok((port, run.finish()))
+    }
+
+    /// Takes an event from another node, whose name the caller has verified.
+    ///
+    /// A violation means that the other node must not be listened to any longer; what the event carried is
+    /// closed and dropped.
+    pub fn accept(self: &Arc<Self>, from: NodeName, event: Event<M>) -> Result<Effects<M>, Violation> {
+        let mut run = Run::new(self);
+        let Event { to, from: port, number, mut body } = event;
+        if let Body::Message { message, ports } = &mut body {
+            let mut imported = Vec::new();
+            for descriptor in std::mem::take(ports) {
+                match run.import(from, &descriptor) {
+                    Ok(port) => imported.push(port),
+                    Err(violation) => {
+                        imported.iter().for_each(|port| run.close(port));
+                        return Err(violation);
+                    }
+                }
+            }
+            message.put_ports(imported);
+        }
+        match (self.find(to), body) {
+            (Some(to), body) => run.deliver(&to, Run::remote_hop(from, port), number, body),
+            (None, Body::Message { message, .. }) => run.effects.dropped.push(message),
+            (None, _) => {}
+        }
+        Ok(run.finish())
+    }
+
+    /// Closes or cuts every pipe that needs another node, which is gone. Call it once everything received from
+    /// there has been accepted.
+    pub fn lose(self: &Arc<Self>, node: NodeName) -> Effects<M> {
+        let is_there = |hop: &Hop<M>| matches!(hop, Hop::Remote(address) if address.node == node);
+        let mut run = Run::new(self);
+        for port in self.named_ports() {
+            let mut state = port.state.lock();
+            if state.former_peer.as_ref().is_some_and(|former| is_there(&former.hop)) {
+                state.former_peer = None;
+            }
+            let lost_previous = state.previous.as_ref().is_some_and(is_there);
+            if state.peer.as_ref().is_some_and(is_there) {
+                if lost_previous {
+                    state.stop_receiving(&mut run.effects.dropped);
+                }
+                run.lose_peer(&port, &mut state);
+            } else if lost_previous {
+                run.lose_previous(&port, &mut state);
+            }
+        }
+        run.finish()
+    }
+
+    // ---- names -------------------------------------------------------------------------------------------
+
+    pub(crate) fn may_link(&self, a: NodeName, b: NodeName) -> bool {
+        self.reach == Reach::Everywhere || a == b || a == self.name || b == self.name
+    }
+
+    pub(crate) fn new_name(&self) -> PortName {
+        (self.new_name)()
+    }
+
+    pub(crate) fn find(&self, name: PortName) -> Option<PortRef<M>> {
+        self.named.lock().get(&name).cloned()
+    }
+
+    /// The name of a port of this node, under which others can address it from now on.
+    pub(crate) fn name_of(&self, port: &PortRef<M>) -> PortName {
+        *port.name.get_or_init(|| {
+            let name = self.new_name();
+            self.named.lock().insert(name, port.clone());
+            name
+        })
+    }
+
+    /// Enters a port under a name given by another node. False if the name is in use.
+    pub(crate) fn register(&self, port: &PortRef<M>, name: PortName) -> bool {
+        let mut named = self.named.lock();
+        if named.contains_key(&name) {
+            return false;
+        }
+        named.insert(name, port.clone());
+        port.name.set(name).is_ok()
+    }
+
+    pub(crate) fn forget(&self, port: &Port<M>) {
+        // A port without a name gets one that is in no table, so that it can never be entered after this.
+        let mut was_unnamed = false;
+        let name = port.name.get_or_init(|| {
+            was_unnamed = true;
+            PortName(0)
+        });
+        if !was_unnamed {
+            self.named.lock().remove(name);
+        }
+    }
+}
