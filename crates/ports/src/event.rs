@@ -34,14 +34,23 @@ pub enum Body<M> {
     Closure,
     /// The last event from this hop: from now on events come from the port named, numbered from 1. Numbered.
     PreviousHop(Address),
-    /// Sent by an endpoint in answer to [`Body::ObserveProxy`]: the last event that the proxy will get from it.
+    /// In answer to [`Body::ObserveProxy`]: the last event that the proxy will get from it.
     /// Numbered, so the proxy has by then passed on everything that was sent through it.
     ObserveProxyAck,
+    /// Looks for pipes that were fused with themselves, whose proxies pass everything round in a circle. Sent by
+    /// a fused port to its new peer. Numbered; passed on by proxies. One that it comes back to closes the circle
+    /// down, as does one that finds it has gone too far.
+    Probe {
+        /// The port that sent it.
+        origin: Address,
+        /// How many more proxies may pass it on.
+        hops_left: u16,
+    },
     /// From a port that has just come into being to the one it was moved from. Not numbered.
     Accepted,
     /// From a proxy back to its previous hop: please send directly to the port named. Not numbered; ignored
-    /// unless the receiver is an endpoint whose peer is the sender. A previous hop that ignores it is about to
-    /// name its successor, which is then asked in turn.
+    /// unless the sender is the receiver's peer. A previous hop that ignores it is about to name its successor,
+    /// which is then asked in turn.
     ObserveProxy(Address),
 }
 

@@ -259,20 +259,26 @@ impl<M: Message> Node<M> {
         }
         let mut run = Run::new(self);
         {
-            let (first, second) = if Arc::as_ptr(b) < Arc::as_ptr(c) { (b, c) } else { (c, b) };
-            let mut one = first.state.lock();
-            let mut two = second.state.lock_second();
+            let (mut b_state, mut c_state);
+            if Arc::as_ptr(b) < Arc::as_ptr(c) {
+                b_state = b.state.lock();
+                c_state = c.state.lock_second();
+            } else {
+                c_state = c.state.lock();
+                b_state = b.state.lock_second();
+            }
             let is_open = |state: &State<M>| state.role == Role::Endpoint && !state.in_transit;
-            if !is_open(&one) || !is_open(&two) {
+            if !is_open(&b_state) || !is_open(&c_state) {
                 return Err(FuseError::NotOpen);
             }
-            if matches!(&one.peer, Some(Hop::Local(peer)) if Arc::ptr_eq(peer, second)) {
+            let leads_to = |state: &State<M>, port| state.peer == Some(Hop::Local(PortRef::clone(port)));
+            if leads_to(&b_state, c) || leads_to(&c_state, b) {
                 return Err(FuseError::SamePipe);
             }
-            if one.has_sent || two.has_sent {
+            if b_state.has_sent || c_state.has_sent {
                 return Err(FuseError::HasSent);
             }
-            run.swap_peers(first, &mut one, second, &mut two);
+            run.swap_peers(b, &mut b_state, c, &mut c_state);
         }
         Ok(run.finish())
     }

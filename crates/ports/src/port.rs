@@ -2,7 +2,8 @@
 
 use crate::{Address, Body, Message, Node, PortName};
 use libmojo_sync::{Arc, Mutex, OnceLock, Rank};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 /// A counted reference to a port. Dropping the last one does not close the port: see [`Node::close`].
 pub type PortRef<M> = Arc<Port<M>>;
@@ -105,7 +106,10 @@ impl<M: Message> PartialEq for Hop<M> {
         match (self, other) {
             (Hop::Local(a), Hop::Local(b)) => Arc::ptr_eq(a, b),
             (Hop::Remote(a), Hop::Remote(b)) => a == b,
-            _ => false,
+            // A port of this node that has vanished is known by its address only.
+            (Hop::Local(port), Hop::Remote(address)) | (Hop::Remote(address), Hop::Local(port)) => {
+                address.node == port.node.name() && port.name.get() == Some(&address.port)
+            }
         }
     }
 }
@@ -161,6 +165,14 @@ pub(crate) struct State<M: Message> {
     pub(crate) unread: VecDeque<M>,
     /// Numbered events that came before their turn, or from a port that may yet become the previous hop.
     pub(crate) early: Early<M>,
+    /// Set in `Proxy` only: the present previous hop has been asked to send past this port, so the port is about
+    /// to vanish.
+    pub(crate) asked: bool,
+    /// Set in `Leaving` and `Proxy` only: what the present peer asked for while this port could not tell yet
+    /// whether it would itself vanish.
+    pub(crate) wanted: Option<Box<Address>>,
+    /// Set in `Leaving` only: a [`Body::Probe`] that the new port, or what became of it, has yet to see.
+    pub(crate) probe: Option<Box<(Address, u16)>>,
     /// Set in `Leaving` only: the neighbour that must hear of the new port once that exists.
     pub(crate) former_peer: Option<Box<FormerPeer<M>>>,
 }
@@ -178,6 +190,9 @@ impl<M: Message> State<M> {
             received: 0,
             unread: VecDeque::new(),
             early: Early(Vec::new()),
+            asked: false,
+            wanted: None,
+            probe: None,
             former_peer: None,
         }
     }
@@ -190,6 +205,7 @@ impl<M: Message> State<M> {
     /// Gives the port a new peer, whose events are numbered anew. Returns the old one.
     pub(crate) fn set_peer(&mut self, peer: Option<Hop<M>>) -> Option<Hop<M>> {
         self.sent = 0;
+        self.wanted = None;
         std::mem::replace(&mut self.peer, peer)
     }
 
@@ -211,35 +227,54 @@ impl<M: Message> State<M> {
 }
 
 /// Events that wait for their turn, by the hop they came from.
-pub(crate) struct Early<M: Message>(Vec<(Hop<M>, BTreeMap<u64, Body<M>>)>);
+pub(crate) struct Early<M: Message>(Vec<(Hop<M>, ByNumber<M>)>);
 
-/// How many different hops may have events waiting at one port. An honest pipe has two at most: the previous
-/// hop, and the one that the previous hop is about to name.
-const MAX_EARLY_HOPS: usize = 4;
+type ByNumber<M> = BTreeMap<u64, Body<M>>;
+
+/// How many different hops may have events waiting at one port. Every move of the sending end can add one while
+/// the news of an earlier move is delayed.
+const MAX_EARLY_HOPS: usize = 4096;
 
 /// How many events may wait for their turn at one port. As many as can be sent on a new, direct way while the
 /// end of the old one is delayed.
 const MAX_EARLY_EVENTS: usize = 1 << 20;
+
+/// Why an event was not kept for later. It comes back.
+pub(crate) enum NotKept<M> {
+    /// There is one with that number already.
+    Repeated(Body<M>),
+    /// Too much is waiting.
+    Full(Body<M>),
+}
 
 impl<M: Message> Early<M> {
     pub(crate) fn len(&self) -> usize {
         self.0.iter().map(|(_, events)| events.len()).sum()
     }
 
-    /// Keeps an event. Gives it back if there are too many.
-    pub(crate) fn keep(&mut self, from: Hop<M>, number: u64, body: Body<M>) -> Result<(), Body<M>> {
+    pub(crate) fn keep(&mut self, from: Hop<M>, number: u64, body: Body<M>) -> Result<(), NotKept<M>> {
         if self.len() >= MAX_EARLY_EVENTS {
-            return Err(body);
+            return Err(NotKept::Full(body));
         }
         if let Some((_, events)) = self.0.iter_mut().find(|(hop, _)| *hop == from) {
-            events.entry(number).or_insert(body);
-            return Ok(());
+            return match events.entry(number) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(body);
+                    Ok(())
+                }
+                Entry::Occupied(_) => Err(NotKept::Repeated(body)),
+            };
         }
         if self.0.len() >= MAX_EARLY_HOPS {
-            return Err(body);
+            return Err(NotKept::Full(body));
         }
         self.0.push((from, BTreeMap::from([(number, body)])));
         Ok(())
+    }
+
+    /// True if anything from this hop is waiting.
+    pub(crate) fn has_any(&self, from: &Hop<M>) -> bool {
+        self.0.iter().any(|(hop, _)| hop == from)
     }
 
     /// Takes the event with this number from this hop, if it is waiting.

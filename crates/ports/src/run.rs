@@ -1,10 +1,13 @@
 //! One call's worth of routing: events between ports of this node are carried out at once, one port locked at a
 //! time, until only effects are left.
 
-use crate::port::{FormerPeer, Hop, Port, PortRef, Role, State};
+use crate::port::{FormerPeer, Hop, NotKept, Port, PortRef, Role, State};
 use crate::{Address, Body, Effects, Event, Message, Node, NodeName, PortDescriptor, PortName, Violation};
 use libmojo_sync::Arc;
 use std::collections::VecDeque;
+
+/// Longer than any chain of proxies that is not a circle.
+const MAX_PROBE_HOPS: u16 = 4096;
 
 /// An event that a port of this node has to say to a neighbour.
 struct Saying<M: Message> {
@@ -19,11 +22,13 @@ pub(crate) struct Run<'a, M: Message> {
     node: &'a Arc<Node<M>>,
     pub(crate) effects: Effects<M>,
     sayings: VecDeque<Saying<M>>,
+    /// Ports that can still be found by name until their last words have been delivered.
+    vanished: Vec<PortRef<M>>,
 }
 
 impl<'a, M: Message> Run<'a, M> {
     pub(crate) fn new(node: &'a Arc<Node<M>>) -> Self {
-        Self { node, effects: Effects::none(), sayings: VecDeque::new() }
+        Self { node, effects: Effects::none(), sayings: VecDeque::new(), vanished: Vec::new() }
     }
 
     /// Carries out everything that is left to do within the node.
@@ -31,9 +36,12 @@ impl<'a, M: Message> Run<'a, M> {
         while let Some(saying) = self.sayings.pop_front() {
             match saying.to {
                 Hop::Local(to) => self.deliver(&to, Hop::Local(saying.from), saying.number, saying.body),
+                // Only a port that has vanished is known by an address of this node.
+                Hop::Remote(to) if to.node == self.node.name() => self.drop_body(saying.body),
                 Hop::Remote(to) => self.transmit(&saying.from, *to, saying.number, saying.body),
             }
         }
+        self.vanished.iter().for_each(|port| self.node.forget(port));
         self.effects
     }
 
@@ -87,33 +95,29 @@ impl<'a, M: Message> Run<'a, M> {
         let previous = self.node.name_of(port);
         let mut state = port.state.lock();
         debug_assert!(state.role == Role::Endpoint && state.in_transit, "{:?} leaves", state.role);
+        if let Some(Hop::Remote(peer)) = &state.peer
+            && !self.node.may_link(peer.node, to)
+        {
+            self.insert_relay(port, &mut state);
+        }
+        state.role = Role::Leaving;
         let sent = state.sent;
         let former = state.set_peer(Some(Hop::remote(Address { node: to, port: name })));
-        state.role = Role::Leaving;
+        let peer = former.as_ref().map(|hop| self.address_of(hop));
+        state.former_peer = former.map(|hop| Box::new(FormerPeer { hop, sent }));
         self.effects.neighbours.push(to);
-        let mut descriptor = PortDescriptor { name, peer: None, previous, has_sent: state.has_sent };
-        match former {
-            Some(Hop::Remote(address)) if address.node != to && !self.node.may_link(address.node, to) => {
-                let relay = self.new_relay(*address, Address { node: to, port: name });
-                descriptor.peer = Some(relay);
-                self.say(port, Hop::Remote(address), sent + 1, Body::PreviousHop(relay));
-            }
-            Some(hop) => {
-                descriptor.peer = Some(self.address_of(&hop));
-                state.former_peer = Some(Box::new(FormerPeer { hop, sent }));
-            }
-            None => {}
-        }
-        descriptor
+        PortDescriptor { name, peer, previous, has_sent: state.has_sent }
     }
 
-    /// A proxy between two nodes that cannot talk to each other.
-    fn new_relay(&mut self, peer: Address, previous: Address) -> Address {
-        let mut state = State::new(Role::Proxy);
-        state.peer = Some(Hop::remote(peer));
-        state.previous = Some(Hop::remote(previous));
-        let relay = Port::new(self.node, M::PortData::default(), state);
-        Address { node: self.node.name(), port: self.node.name_of(&relay) }
+    /// Puts a proxy between the port and its peer, because that peer cannot talk to where the port is going.
+    fn insert_relay(&mut self, port: &PortRef<M>, state: &mut State<M>) {
+        let mut relay = State::new(Role::Proxy);
+        relay.previous = Some(Hop::Local(port.clone()));
+        relay.peer = state.peer.clone();
+        let relay = Hop::Local(Port::new(self.node, M::PortData::default(), relay));
+        let address = self.address_of(&relay);
+        self.say_to_peer(port, state, Body::PreviousHop(address));
+        state.set_peer(Some(relay));
     }
 
     /// Takes over a port that another node sent.
@@ -185,9 +189,15 @@ impl<'a, M: Message> Run<'a, M> {
             self.take_early(port, &mut state);
         } else if is_previous && number <= state.received {
             self.drop_body(body);
-        } else if let Err(body) = state.early.keep(from, number, body) {
-            self.drop_body(body);
-            self.lose_previous(port, &mut state);
+        } else {
+            match state.early.keep(from, number, body) {
+                Ok(()) => {}
+                Err(NotKept::Repeated(body)) => self.drop_body(body),
+                Err(NotKept::Full(body)) => {
+                    self.drop_body(body);
+                    self.lose_previous(port, &mut state);
+                }
+            }
         }
     }
 
@@ -218,12 +228,15 @@ impl<'a, M: Message> Run<'a, M> {
             }
             (Role::Leaving | Role::Proxy, Body::Closure) => self.lose_previous(port, state),
             (_, Body::PreviousHop(address)) => {
-                state.previous = self.resolve(address);
+                // A port of this node may have said its last word and vanished before it is named.
+                let named = Hop::remote(address);
+                state.previous = self.resolve(address).or_else(|| state.early.has_any(&named).then_some(named));
                 state.received = 0;
+                state.asked = false;
                 if state.previous.is_none() {
                     self.lose_previous(port, state);
                 } else if state.role == Role::Proxy {
-                    self.ask_for_bypass(port, state);
+                    self.shorten(port, state);
                 }
             }
             (Role::Proxy, Body::ObserveProxyAck) => {
@@ -231,6 +244,14 @@ impl<'a, M: Message> Run<'a, M> {
                 self.say_to_peer(port, state, Body::PreviousHop(successor));
                 self.shut(port, state);
             }
+            (Role::Proxy, Body::Probe { origin, hops_left }) => match hops_left.checked_sub(1) {
+                Some(hops_left) if origin != self.address_of(&Hop::Local(port.clone())) => {
+                    self.say_to_peer(port, state, Body::Probe { origin, hops_left });
+                }
+                _ => self.lose_previous(port, state),
+            },
+            (Role::Endpoint, Body::Probe { .. }) => {}
+            (Role::Leaving, Body::Probe { origin, hops_left }) => state.probe = Some(Box::new((origin, hops_left))),
             // Nobody was asked: the previous hop breaks the protocol, which costs it this pipe.
             (Role::Endpoint | Role::Leaving, Body::ObserveProxyAck) => self.lose_previous(port, state),
             (Role::Closed, body) => self.drop_body(body),
@@ -245,11 +266,14 @@ impl<'a, M: Message> Run<'a, M> {
         match (state.role, body) {
             (Role::Leaving, Body::Accepted) => self.become_proxy(port, state),
             (Role::Endpoint, Body::ObserveProxy(target)) => {
-                self.say_to_peer(port, state, Body::ObserveProxyAck);
-                let peer = self.resolve(target);
-                state.peer_closed |= peer.is_none();
-                state.set_peer(peer);
+                self.send_past_peer(port, state, target);
+                state.peer_closed |= state.peer.is_none();
                 self.effects.note_change(port);
+            }
+            (Role::Leaving, Body::ObserveProxy(target)) => state.wanted = Some(Box::new(target)),
+            (Role::Proxy, Body::ObserveProxy(target)) => {
+                state.wanted = Some(Box::new(target));
+                self.shorten(port, state);
             }
             _ => {}
         }
@@ -260,6 +284,9 @@ impl<'a, M: Message> Run<'a, M> {
         if let (Some(former), Some(peer)) = (state.former_peer.take(), &state.peer) {
             let successor = self.address_of(peer);
             self.say(port, former.hop, former.sent + 1, Body::PreviousHop(successor));
+        }
+        if let Some((origin, hops_left)) = state.probe.take().map(|probe| *probe) {
+            self.say_to_peer(port, state, Body::Probe { origin, hops_left });
         }
         self.forward_unread(port, state);
     }
@@ -272,17 +299,33 @@ impl<'a, M: Message> Run<'a, M> {
         if state.previous.is_none() {
             self.lose_previous(port, state);
         } else {
-            self.ask_for_bypass(port, state);
+            self.shorten(port, state);
         }
     }
 
-    fn ask_for_bypass(&mut self, port: &PortRef<M>, state: &State<M>) {
+    /// Leaves a proxy out of the route if its neighbours can talk to each other; if they cannot, lets it leave
+    /// out the next proxy. Never both at once: a hop that has been told where to send must find that way valid.
+    fn shorten(&mut self, port: &PortRef<M>, state: &mut State<M>) {
+        if state.asked {
+            return;
+        }
         if let (Some(previous), Some(peer)) = (&state.previous, &state.peer) {
             let target = self.address_of(peer);
             if self.node.may_link(self.address_of(previous).node, target.node) {
                 self.say(port, previous.clone(), 0, Body::ObserveProxy(target));
+                state.asked = true;
+            } else if let Some(target) = state.wanted.take() {
+                self.send_past_peer(port, state, *target);
+                self.shorten(port, state);
             }
         }
+    }
+
+    /// Does what the peer, a proxy, asked for.
+    fn send_past_peer(&mut self, port: &PortRef<M>, state: &mut State<M>, target: Address) {
+        self.say_to_peer(port, state, Body::ObserveProxyAck);
+        let peer = self.resolve(target);
+        state.set_peer(peer);
     }
 
     // ---- losses ------------------------------------------------------------------------------------------
@@ -328,7 +371,7 @@ impl<'a, M: Message> Run<'a, M> {
 
     pub(crate) fn shut(&mut self, port: &PortRef<M>, state: &mut State<M>) {
         state.shut(&mut self.effects.dropped);
-        self.node.forget(port);
+        self.vanished.push(port.clone());
     }
 
     // ---- addresses ---------------------------------------------------------------------------------------
@@ -361,7 +404,13 @@ impl<M: Message> Run<'_, M> {
     }
 
     /// Turns two endpoints into proxies that lead to each other's peers.
-    pub(crate) fn swap_peers(&mut self, b: &PortRef<M>, b_state: &mut State<M>, c: &PortRef<M>, c_state: &mut State<M>) {
+    pub(crate) fn swap_peers(
+        &mut self,
+        b: &PortRef<M>,
+        b_state: &mut State<M>,
+        c: &PortRef<M>,
+        c_state: &mut State<M>,
+    ) {
         let b_address = self.address_of(&Hop::Local(b.clone()));
         let c_address = self.address_of(&Hop::Local(c.clone()));
         self.say_to_peer(b, b_state, Body::PreviousHop(c_address));
@@ -370,6 +419,8 @@ impl<M: Message> Run<'_, M> {
         c_state.peer = b_state.set_peer(c_peer);
         b_state.role = Role::Proxy;
         c_state.role = Role::Proxy;
+        self.say_to_peer(b, b_state, Body::Probe { origin: b_address, hops_left: MAX_PROBE_HOPS });
+        self.say_to_peer(c, c_state, Body::Probe { origin: c_address, hops_left: MAX_PROBE_HOPS });
         self.forward_unread(b, b_state);
         self.forward_unread(c, c_state);
     }

@@ -120,7 +120,26 @@ impl World {
                 Site { node: Node::new(name_of(site), reach, (), new_name), alive: true, knows_dead: HashSet::new() }
             })
             .collect();
-        Self { rng: fastrand::Rng::with_seed(seed), plan, sites, links: HashMap::new(), ends: Vec::new() }
+        let mut world =
+            Self { rng: fastrand::Rng::with_seed(seed), plan, sites, links: HashMap::new(), ends: Vec::new() };
+        for b in 1..plan.nodes {
+            let first = if plan.topology == Topology::Mesh { b } else { 1 };
+            (0..first).for_each(|a| world.connect(a, b));
+        }
+        world
+    }
+
+    /// Gives two nodes a first pipe in common.
+    fn connect(&mut self, a: usize, b: usize) {
+        let (_, moving) = self.create_pipe(a);
+        let (_, port) = self.ends[moving].held.take().unwrap();
+        assert!(self.sites[a].node.begin_transit(&port));
+        let (descriptor, effects) = self.sites[a].node.export(&port, name_of(b));
+        self.apply(a, effects);
+        let (port, effects) = self.sites[b].node.import(name_of(a), &descriptor).unwrap();
+        self.apply(b, effects);
+        self.sites[b].node.end_transit(&port);
+        self.ends[moving].held = Some((b, port));
     }
 
     // ---- the driver --------------------------------------------------------------------------------------
@@ -209,8 +228,7 @@ impl World {
         let first = self.ends.len();
         for (mate, port) in [(first + 1, a), (first, b)] {
             let held = Some((site, port));
-            let end =
-                End { mate, held, carrier: None, sent: 0, delivered: 0, closed_by_user: false, fragile: false };
+            let end = End { mate, held, carrier: None, sent: 0, delivered: 0, closed_by_user: false, fragile: false };
             self.ends.push(end);
         }
         (first, first + 1)
@@ -228,17 +246,15 @@ impl World {
             ports.push(port);
         }
         let number = self.ends[end].sent + 1;
-        let message = Parcel {
-            sender: end,
-            number,
-            ends: cargo.to_vec(),
-            ports,
-            portable,
-            can_be_made_portable: convertible,
-        };
+        let message =
+            Parcel { sender: end, number, ends: cargo.to_vec(), ports, portable, can_be_made_portable: convertible };
         let outcome = match node.send(&port, message) {
             Err(SendError::NotPortable(mut message)) => {
-                if message.make_portable() { node.send(&port, message) } else { Err(SendError::NotPortable(message)) }
+                if message.make_portable() {
+                    node.send(&port, message)
+                } else {
+                    Err(SendError::NotPortable(message))
+                }
             }
             other => other,
         };
@@ -299,7 +315,8 @@ impl World {
     }
 
     fn would_knot(&mut self, end: usize, cargo: &[usize]) -> bool {
-        let before: Vec<_> = cargo.iter().map(|inside| (self.ends[*inside].held.take(), self.ends[*inside].carrier)).collect();
+        let before: Vec<_> =
+            cargo.iter().map(|inside| (self.ends[*inside].held.take(), self.ends[*inside].carrier)).collect();
         cargo.iter().for_each(|inside| self.ends[*inside].carrier = Some(end));
         let knotted = self.is_knotted();
         for (inside, (held, carrier)) in cargo.iter().zip(before) {
