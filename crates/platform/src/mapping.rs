@@ -1,0 +1,203 @@
+#![allow(unsafe_code)]
+//! Memory that other processes may write to at any moment. The only unsafe code of the crate.
+//!
+//! Two rules follow from that. Nobody ever holds a reference to such memory, for a reference promises that the
+//! bytes behind it stay as they are; bytes are only copied in and out, and words are only reached as atomics. And
+//! every access is checked against the mapping's size. What is copied out while another process writes is some
+//! mixture of bytes, any of which the caller must be ready for; it is looked at only after it has been copied.
+//!
+//! The copies are plain ones: volatile or atomic ones are several times slower, and what they would add is an
+//! order of bytes that nobody relies on, because indices published with atomics say which bytes are stable.
+
+use rustix::mm::{Advice, MapFlags, ProtFlags};
+use std::fmt;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+/// A range of a memory object, mapped into this process until dropped.
+pub struct Mapping {
+    /// Where the system's mapping starts, at a page boundary, and how long it is.
+    base: NonNull<u8>,
+    base_len: usize,
+    /// The part of it that was asked for.
+    offset: usize,
+    len: usize,
+    read_only: bool,
+}
+
+/// Why an access to a mapping was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessError {
+    /// The range is not within the mapping.
+    OutOfBounds,
+    /// The mapping cannot be written to.
+    ReadOnly,
+}
+
+impl fmt::Display for AccessError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            AccessError::OutOfBounds => "the range is not within the mapping",
+            AccessError::ReadOnly => "the mapping is read-only",
+        })
+    }
+}
+
+impl std::error::Error for AccessError {}
+
+// SAFETY: the mapping is owned by this value alone and is not tied to a thread; unmapping is allowed anywhere.
+unsafe impl Send for Mapping {}
+// SAFETY: all access through a shared reference is by copying or by atomics, which several threads may do at once
+// just as several processes do; nothing hands out references to the plain bytes.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps `len` bytes of a memory object from `offset` on. The caller has made sure that the object is, and
+    /// stays, at least that long.
+    pub(crate) fn new(fd: BorrowedFd<'_>, offset: u64, len: usize, read_only: bool) -> io::Result<Self> {
+        let page = rustix::param::page_size();
+        let within_page = usize::try_from(offset % page as u64).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let base_len = len.checked_add(within_page).ok_or(io::ErrorKind::InvalidInput)?;
+        let protection = if read_only { ProtFlags::READ } else { ProtFlags::READ | ProtFlags::WRITE };
+        let aligned = offset - within_page as u64;
+        // SAFETY: a null hint lets the system choose a free range, so no existing memory is replaced; the
+        // descriptor is open for the duration of the call, and the mapping does not need it afterwards.
+        let base = unsafe {
+            rustix::mm::mmap(std::ptr::null_mut(), base_len, protection, MapFlags::SHARED, fd, aligned)
+        }?;
+        let base = NonNull::new(base.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
+        let mapping = Self { base, base_len, offset: within_page, len, read_only };
+        // A child made by fork must not take part in what the indices in this memory say of its parent. Refusal is
+        // harmless: programs that only execute others never get to use the copy.
+        // SAFETY: the range is exactly the mapping made above, and keeping it out of children affects nothing here.
+        let _ = unsafe { rustix::mm::madvise(mapping.base.as_ptr().cast(), base_len, Advice::LinuxDontFork) };
+        Ok(mapping)
+    }
+
+    /// How many bytes are mapped.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Never true: empty ranges cannot be mapped.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// True if the mapping cannot be written to.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// The address of the first byte, for handing out to other languages. Valid until the mapping is dropped.
+    pub fn as_ptr(&self) -> *mut u8 {
+        // Within the mapping, which is one allocation: `offset` is less than `base_len`.
+        self.base.as_ptr().wrapping_add(self.offset)
+    }
+
+    /// Copies bytes out.
+    pub fn read(&self, offset: usize, out: &mut [u8]) -> Result<(), AccessError> {
+        let from = self.place(offset, out.len())?;
+        // SAFETY: `place` has checked that `out.len()` bytes from `from` on are within the mapping, which is
+        // readable and stays mapped while `self` is borrowed. `out` is a distinct, writable slice of that length:
+        // a slice cannot overlap the mapping, since no reference to it is ever made. Bytes need no alignment.
+        unsafe { std::ptr::copy_nonoverlapping(from, out.as_mut_ptr(), out.len()) };
+        Ok(())
+    }
+
+    /// Copies bytes in.
+    pub fn write(&self, offset: usize, bytes: &[u8]) -> Result<(), AccessError> {
+        if self.read_only {
+            return Err(AccessError::ReadOnly);
+        }
+        let to = self.place(offset, bytes.len())?;
+        // SAFETY: `place` has checked that `bytes.len()` bytes from `to` on are within the mapping, which is
+        // writable (checked above) and stays mapped while `self` is borrowed. `bytes` is a distinct slice of that
+        // length, as in `read`.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+        Ok(())
+    }
+
+    /// A 64-bit word that processes share; `None` unless it is aligned, within the mapping, and writable.
+    pub fn atomic_u64(&self, offset: usize) -> Option<&AtomicU64> {
+        let at = self.word(offset, size_of::<AtomicU64>(), align_of::<AtomicU64>())?;
+        // SAFETY: `word` has checked that the word is aligned, within the mapping and writable. The mapping lives
+        // as long as the returned reference, which borrows `self`. Atomics may be changed by others at any time.
+        Some(unsafe { AtomicU64::from_ptr(at.cast()) })
+    }
+
+    /// A 32-bit word that processes share; `None` unless it is aligned, within the mapping, and writable.
+    pub fn atomic_u32(&self, offset: usize) -> Option<&AtomicU32> {
+        let at = self.word(offset, size_of::<AtomicU32>(), align_of::<AtomicU32>())?;
+        // SAFETY: as for `atomic_u64`.
+        Some(unsafe { AtomicU32::from_ptr(at.cast()) })
+    }
+
+    fn word(&self, offset: usize, size: usize, align: usize) -> Option<*mut u8> {
+        let at = self.place(offset, size).ok()?;
+        (!self.read_only && at.addr().is_multiple_of(align)).then_some(at)
+    }
+
+    fn place(&self, offset: usize, len: usize) -> Result<*mut u8, AccessError> {
+        let end = offset.checked_add(len).ok_or(AccessError::OutOfBounds)?;
+        if end > self.len {
+            return Err(AccessError::OutOfBounds);
+        }
+        Ok(self.as_ptr().wrapping_add(offset))
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the range is exactly what `mmap` returned to `new`; every borrow of its contents has ended with
+        // the borrows of `self`, and addresses handed out by `as_ptr` are documented to end here.
+        let _ = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.base_len) };
+    }
+}
+
+impl fmt::Debug for Mapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mapping").field("len", &self.len).field("read_only", &self.read_only).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{AccessError, SharedMemory};
+    use std::sync::atomic::Ordering;
+
+    #[test]
+    fn any_offset_can_be_mapped_and_keeps_its_place_within_the_page() {
+        let memory = SharedMemory::create(20_000, false).unwrap();
+        let all = memory.map(0, 20_000).unwrap();
+        for offset in [1, 4095, 4096, 4097, 12_345] {
+            let part = memory.map(offset, 10).unwrap();
+            part.write(0, &[9; 10]).unwrap();
+            assert_eq!(part.as_ptr() as usize % 4096, offset as usize % 4096);
+            let mut bytes = [0; 12];
+            all.read(offset as usize - 1, &mut bytes).unwrap();
+            assert_eq!(bytes[1..11], [9; 10]);
+        }
+    }
+
+    #[test]
+    fn accesses_are_checked_against_the_range() {
+        let mapping = SharedMemory::create(100, false).unwrap().map(10, 16).unwrap();
+        assert_eq!(mapping.write(0, &[0; 17]), Err(AccessError::OutOfBounds));
+        assert_eq!(mapping.write(16, &[0; 1]), Err(AccessError::OutOfBounds));
+        assert_eq!(mapping.read(usize::MAX, &mut [0; 2]), Err(AccessError::OutOfBounds));
+        assert_eq!(mapping.write(16, &[]), Ok(()));
+    }
+
+    #[test]
+    fn words_are_atomics_only_where_they_are_aligned_and_whole() {
+        let mapping = SharedMemory::create(4096, false).unwrap().map(0, 20).unwrap();
+        mapping.atomic_u64(8).unwrap().store(7, Ordering::Relaxed);
+        assert_eq!(mapping.atomic_u32(8).unwrap().load(Ordering::Relaxed), 7u64.to_le() as u32);
+        assert!(mapping.atomic_u64(4).is_none());
+        assert!(mapping.atomic_u64(16).is_none());
+        assert!(mapping.atomic_u32(16).is_some());
+    }
+}

@@ -1,0 +1,220 @@
+//! Memory objects of a fixed size, shared by passing their descriptors.
+
+use crate::mapping::Mapping;
+use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Seals that make the size final, so that no mapping can ever be cut off.
+const SIZE_SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
+
+/// A reference to a memory object: writable, with both a read-write and, where possible, a read-only descriptor;
+/// or read-only.
+///
+/// The read-only descriptor is made at birth and travels with the writable one, so a read-only reference can be
+/// derived wherever a writable one has got to. What it cannot prevent: a process of the same user that may look
+/// into `/proc` can open the object anew from there.
+#[derive(Debug)]
+pub struct SharedMemory {
+    writable: Option<OwnedFd>,
+    read_only: Option<OwnedFd>,
+    len: u64,
+}
+
+impl SharedMemory {
+    /// Makes `len` bytes of zeros. The size is final. `with_read_only` also makes the read-only descriptor; where
+    /// the system has no means to, there is none.
+    pub fn create(len: u64, with_read_only: bool) -> io::Result<SharedMemory> {
+        let writable = match memfd(MemfdFlags::NOEXEC_SEAL) {
+            // Systems before Linux 6.3 do not know the flag.
+            Err(Errno::INVAL) => memfd(MemfdFlags::empty())?,
+            outcome => outcome?,
+        };
+        rustix::fs::fchmod(&writable, Mode::RUSR | Mode::WUSR)?;
+        rustix::fs::ftruncate(&writable, len)?;
+        rustix::fs::fcntl_add_seals(&writable, SIZE_SEALS | SealFlags::SEAL)?;
+        let read_only = if with_read_only { reopen_read_only(&writable) } else { None };
+        Ok(Self { writable: Some(writable), read_only, len })
+    }
+
+    /// Takes descriptors that another process sent as those of one memory object of `len` bytes.
+    ///
+    /// # Errors
+    /// `InvalidData` unless there is at least one, all are of one object of at least that size, and each allows
+    /// what it is for and, if read-only, no more.
+    pub fn from_descriptors(
+        writable: Option<OwnedFd>,
+        read_only: Option<OwnedFd>,
+        len: u64,
+    ) -> io::Result<SharedMemory> {
+        let mut identity = None;
+        for (fd, mode) in [(&writable, OFlags::RDWR), (&read_only, OFlags::RDONLY)] {
+            let Some(fd) = fd else { continue };
+            let stat = rustix::fs::fstat(fd)?;
+            let own = (stat.st_dev, stat.st_ino);
+            let is_large_enough = u64::try_from(stat.st_size).is_ok_and(|size| size >= len);
+            let is_same = *identity.get_or_insert(own) == own;
+            if !is_large_enough || !is_same || access_mode(fd)? != mode {
+                return Err(invalid_data());
+            }
+        }
+        if identity.is_none() || len == 0 {
+            return Err(invalid_data());
+        }
+        Ok(Self { writable, read_only, len })
+    }
+
+    /// Takes a memory object of other origin, of which the caller says that it has `len` bytes. A `read_only`
+    /// reference is never mapped writable, whatever the descriptor allows. The descriptor comes back on failure.
+    pub fn adopt(fd: OwnedFd, len: u64, read_only: bool) -> Result<SharedMemory, (io::Error, OwnedFd)> {
+        let check = || {
+            let stat = rustix::fs::fstat(&fd)?;
+            let is_large_enough = u64::try_from(stat.st_size).is_ok_and(|size| size >= len);
+            let is_fit = is_large_enough && (read_only || access_mode(&fd)? == OFlags::RDWR);
+            if is_fit { Ok(()) } else { Err(invalid_data()) }
+        };
+        if let Err(error) = check() {
+            return Err((error, fd));
+        }
+        let (writable, read_only) = if read_only { (None, Some(fd)) } else { (Some(fd), None) };
+        Ok(Self { writable, read_only, len })
+    }
+
+    /// The size in bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Never true: there are no empty memory objects.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// True if mappings of this reference cannot be written to.
+    pub fn is_read_only(&self) -> bool {
+        self.writable.is_none()
+    }
+
+    /// True if nobody can change the size of the object any more.
+    pub fn is_sealed(&self) -> bool {
+        let fd = self.writable.as_ref().or(self.read_only.as_ref());
+        fd.and_then(|fd| rustix::fs::fcntl_get_seals(fd).ok()).is_some_and(|seals| seals.contains(SIZE_SEALS))
+    }
+
+    /// Another reference to the same object, with the same rights.
+    pub fn try_clone(&self) -> io::Result<SharedMemory> {
+        let copy = |fd: &Option<OwnedFd>| fd.as_ref().map(OwnedFd::try_clone).transpose();
+        Ok(Self { writable: copy(&self.writable)?, read_only: copy(&self.read_only)?, len: self.len })
+    }
+
+    /// A read-only reference to the same object; `None` if it has no read-only descriptor.
+    pub fn to_read_only(&self) -> io::Result<Option<SharedMemory>> {
+        let copy = self.read_only.as_ref().map(OwnedFd::try_clone).transpose()?;
+        Ok(copy.map(|fd| Self { writable: None, read_only: Some(fd), len: self.len }))
+    }
+
+    /// Maps `len` bytes from any `offset` on; writable if the reference is.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the range is empty or not within the object, or what the system says.
+    pub fn map(&self, offset: u64, len: usize) -> io::Result<Mapping> {
+        let end = u64::try_from(len).ok().and_then(|len| offset.checked_add(len));
+        if len == 0 || end.is_none_or(|end| end > self.len) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        match (&self.writable, &self.read_only) {
+            (Some(fd), _) => Mapping::new(fd.as_fd(), offset, len, false),
+            (None, Some(fd)) => Mapping::new(fd.as_fd(), offset, len, true),
+            (None, None) => Err(invalid_data()),
+        }
+    }
+
+    /// The writable and the read-only descriptor.
+    pub fn descriptors(&self) -> (Option<BorrowedFd<'_>>, Option<BorrowedFd<'_>>) {
+        (self.writable.as_ref().map(AsFd::as_fd), self.read_only.as_ref().map(AsFd::as_fd))
+    }
+
+    /// Takes the writable and the read-only descriptor.
+    pub fn into_descriptors(self) -> (Option<OwnedFd>, Option<OwnedFd>) {
+        (self.writable, self.read_only)
+    }
+}
+
+fn memfd(flags: MemfdFlags) -> Result<OwnedFd, Errno> {
+    rustix::fs::memfd_create("libmojo", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING | flags)
+}
+
+/// A second, read-only description of the object; only opening it anew gives that.
+fn reopen_read_only(fd: &OwnedFd) -> Option<OwnedFd> {
+    use std::os::fd::AsRawFd;
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()
+}
+
+fn access_mode(fd: &OwnedFd) -> io::Result<OFlags> {
+    Ok(rustix::fs::fcntl_getfl(fd)? & OFlags::RWMODE)
+}
+
+fn invalid_data() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "not the memory object that was announced")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fresh_memory_is_zero_of_exact_size_and_sealed() {
+        let memory = SharedMemory::create(5000, true).unwrap();
+        assert_eq!(memory.len(), 5000);
+        assert!(memory.is_sealed());
+        let mapping = memory.map(0, 5000).unwrap();
+        let mut bytes = [1; 5000];
+        mapping.read(0, &mut bytes).unwrap();
+        assert_eq!(bytes, [0; 5000]);
+        let (writable, _) = memory.descriptors();
+        assert!(rustix::fs::ftruncate(writable.unwrap(), 1).is_err());
+    }
+
+    #[test]
+    fn a_read_only_reference_sees_writes_and_cannot_be_mapped_writable() {
+        let memory = SharedMemory::create(100, true).unwrap();
+        let read_only = memory.to_read_only().unwrap().unwrap();
+        assert!(read_only.is_read_only());
+        memory.map(0, 100).unwrap().write(7, b"hi").unwrap();
+        let mapping = read_only.map(7, 2).unwrap();
+        let mut bytes = [0; 2];
+        mapping.read(0, &mut bytes).unwrap();
+        assert_eq!(&bytes, b"hi");
+        assert_eq!(mapping.write(0, b"x"), Err(crate::AccessError::ReadOnly));
+        let (_, fd) = read_only.into_descriptors();
+        assert!(Mapping::new(fd.unwrap().as_fd(), 0, 100, false).is_err());
+    }
+
+    #[test]
+    fn descriptors_are_not_taken_for_what_they_are_not() {
+        let memory = || SharedMemory::create(100, true).unwrap().into_descriptors();
+        let (writable, read_only) = memory();
+        assert!(SharedMemory::from_descriptors(writable, read_only, 100).is_ok());
+        let (writable, _) = memory();
+        assert!(SharedMemory::from_descriptors(writable, None, 101).is_err());
+        let (writable, _) = memory();
+        assert!(SharedMemory::from_descriptors(None, writable, 100).is_err());
+        let (writable, _) = memory();
+        let (_, foreign) = memory();
+        assert!(SharedMemory::from_descriptors(writable, foreign, 100).is_err());
+        assert!(SharedMemory::from_descriptors(None, None, 100).is_err());
+        let file: OwnedFd = std::fs::File::open("/dev/null").unwrap().into();
+        assert!(SharedMemory::from_descriptors(None, Some(file), 100).is_err());
+    }
+
+    #[test]
+    fn ranges_outside_are_refused() {
+        let memory = SharedMemory::create(100, false).unwrap();
+        for (offset, len) in [(0, 101), (1, 100), (0, 0), (101, 1), (u64::MAX, 2)] {
+            assert!(memory.map(offset, len).is_err(), "{offset} {len}");
+        }
+        assert!(memory.map(99, 1).is_ok());
+    }
+}

@@ -1,0 +1,154 @@
+//! Waiting for many sockets at once.
+
+use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+/// How many events are taken from the system at a time.
+const EVENTS_PER_WAIT: usize = 64;
+
+/// The token of the wake-up, which no socket may have.
+const WAKE: u64 = u64::MAX;
+
+/// A set of sockets to wait for. Level-triggered: what is not dealt with is reported again.
+#[derive(Debug)]
+pub struct Poller {
+    epoll: OwnedFd,
+    /// Never leaves this process, so nobody else can make writing to it block.
+    wake: OwnedFd,
+}
+
+/// What to wait for on a socket. Its end is always reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interest {
+    /// Something can be received.
+    pub read: bool,
+    /// Something can be sent.
+    pub write: bool,
+}
+
+/// A socket that need not be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// What the socket was added with.
+    pub token: u64,
+    /// Something can be received, or the connection has ended.
+    pub readable: bool,
+    /// Something can be sent.
+    pub writable: bool,
+}
+
+impl Poller {
+    /// Makes an empty set.
+    pub fn new() -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        epoll::add(&epoll, &wake, epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN)?;
+        Ok(Self { epoll, wake })
+    }
+
+    /// Adds a socket under a token, which must not be `u64::MAX`.
+    pub fn add(&self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
+        Ok(epoll::add(&self.epoll, fd, epoll::EventData::new_u64(token), flags(interest))?)
+    }
+
+    /// Changes what to wait for. Takes effect at once, also for a thread that waits already.
+    pub fn modify(&self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
+        Ok(epoll::modify(&self.epoll, fd, epoll::EventData::new_u64(token), flags(interest))?)
+    }
+
+    /// Removes a socket. Events of it that were reported before may still be under way.
+    pub fn remove(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(epoll::delete(&self.epoll, fd)?)
+    }
+
+    /// Waits until a socket is ready, [`wake`](Self::wake) is called, a signal arrives, or the timeout is over
+    /// (`None`: for ever). Fills `ready` with the sockets that are ready, if any.
+    pub fn wait(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
+        ready.clear();
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        let mut events = Vec::with_capacity(EVENTS_PER_WAIT);
+        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        for event in events {
+            let flags = event.flags;
+            if event.data.u64() == WAKE {
+                // Fails only if there is nothing to read, which is what reading is for.
+                let _ = rustix::io::read(&self.wake, &mut [0; 8]);
+                continue;
+            }
+            let ended = epoll::EventFlags::HUP | epoll::EventFlags::ERR | epoll::EventFlags::RDHUP;
+            ready.push(Ready {
+                token: event.data.u64(),
+                readable: flags.intersects(epoll::EventFlags::IN | ended),
+                writable: flags.contains(epoll::EventFlags::OUT),
+            });
+        }
+        Ok(())
+    }
+
+    /// Ends a wait that is going on, or else the next one. May be called from any thread.
+    pub fn wake(&self) {
+        // Fails only if so many wake-ups are pending that one more makes no difference.
+        let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+    }
+}
+
+fn flags(interest: Interest) -> epoll::EventFlags {
+    let mut flags = epoll::EventFlags::empty();
+    flags.set(epoll::EventFlags::IN, interest.read);
+    flags.set(epoll::EventFlags::OUT, interest.write);
+    flags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Socket;
+    use std::io::IoSlice;
+    use std::os::fd::AsFd;
+
+    const READ: Interest = Interest { read: true, write: false };
+
+    #[test]
+    fn a_wake_up_ends_the_wait_once() {
+        let poller = Poller::new().unwrap();
+        let mut ready = Vec::new();
+        poller.wake();
+        poller.wake();
+        poller.wait(&mut ready, None).unwrap();
+        assert!(ready.is_empty());
+        poller.wait(&mut ready, Some(Duration::ZERO)).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| poller.wake());
+            poller.wait(&mut ready, None).unwrap();
+        });
+    }
+
+    #[test]
+    fn sockets_are_reported_with_what_they_are_ready_for() {
+        let poller = Poller::new().unwrap();
+        let (a, b) = Socket::pair().unwrap();
+        poller.add(a.as_fd(), 7, READ).unwrap();
+        let mut ready = Vec::new();
+        poller.wait(&mut ready, Some(Duration::ZERO)).unwrap();
+        assert!(ready.is_empty());
+        b.send(&[IoSlice::new(b"x")], &[]).unwrap();
+        poller.wait(&mut ready, None).unwrap();
+        assert_eq!(ready, [Ready { token: 7, readable: true, writable: false }]);
+        poller.modify(a.as_fd(), 7, Interest { read: false, write: true }).unwrap();
+        poller.wait(&mut ready, None).unwrap();
+        assert_eq!(ready, [Ready { token: 7, readable: false, writable: true }]);
+        drop(b);
+        poller.modify(a.as_fd(), 7, READ).unwrap();
+        poller.wait(&mut ready, None).unwrap();
+        assert!(ready[0].readable);
+        poller.remove(a.as_fd()).unwrap();
+        poller.wait(&mut ready, Some(Duration::ZERO)).unwrap();
+        assert!(ready.is_empty());
+    }
+}
