@@ -1,1 +1,34 @@
 //! The engine of libmojo: everything a handle can mean, and the node that connects processes.
+//!
+//! Both faces of the library, the safe Rust API and the C ABI, are thin layers over the objects of this crate.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`signals`] | sets of signals and what they mean to someone who waits |
+//! | [`message`], `payload`, `attachment` | messages, their bytes, and what is attached to them |
+//! | [`pipe`], [`data_pipe`], [`buffer`], [`platform_handle`] | the transferable objects |
+//! | [`watcher`], [`wait`], `observe` | hearing of changes: callbacks, blocked threads, tasks |
+//! | [`object`] | any of them, as a handle table or a message sees it |
+//! | [`invitation`], [`node`] | other processes: links, frames, the I/O thread |
+//! | `deferred` | foreign code that is due, and when it runs |
+//! | [`limits`] | every limit, by name |
+#![forbid(unsafe_code)]
+
+mod attachment;
+pub mod buffer;
+pub mod data_pipe;
+mod deferred;
+pub mod invitation;
+pub mod limits;
+pub mod message;
+pub mod node;
+pub mod object;
+mod observe;
+mod payload;
+pub mod pipe;
+pub mod platform_handle;
+pub mod signals;
+pub mod wait;
+pub mod watcher;
+
+pub use libmojo_platform::{AccessError, Mapping, Socket, monotonic_micros};

@@ -1,0 +1,153 @@
+//! Foreign code that a call has made due: callbacks, wakers, destructors. It runs when the outermost call on the
+//! thread is over, with no lock held.
+//!
+//! A [`Deferred`] collects while a call decides; dropping it carries out what it has collected. If the thread is
+//! already inside foreign code (a callback that calls back into this library, say), dropping it instead hands
+//! everything to that outer level: a running callback is followed by what it caused, before anything that was
+//! pending when it began.
+
+use crate::message::Message;
+use crate::watcher::{Occasion, Watch};
+use libmojo_sync::{Arc, assert_unlocked};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::task::Waker;
+
+/// Foreign code that is due, in the order in which it is to run.
+#[derive(Default)]
+pub(crate) struct Deferred {
+    /// Cancellations overtake everything else of their level.
+    cancellations: VecDeque<Task>,
+    others: VecDeque<Task>,
+}
+
+enum Task {
+    Watch { watch: Arc<Watch>, occasion: Occasion, from_system: bool },
+    Wake(Waker),
+    Drop(Message),
+}
+
+thread_local! {
+    /// One level for each piece of foreign code that is running on this thread, innermost last.
+    static LEVELS: RefCell<Vec<Deferred>> = const { RefCell::new(Vec::new()) };
+    /// True on I/O threads.
+    static IS_SYSTEM: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Declares the calling thread to be one that only carries out what other processes cause.
+pub(crate) fn mark_system_thread() {
+    IS_SYSTEM.set(true);
+}
+
+impl Deferred {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.cancellations.is_empty() && self.others.is_empty()
+    }
+
+    pub(crate) fn notify(&mut self, watch: Arc<Watch>, occasion: Occasion) {
+        let is_cancellation = matches!(occasion, Occasion::Cancelled);
+        let task = Task::Watch { watch, occasion, from_system: IS_SYSTEM.get() };
+        if is_cancellation { self.cancellations.push_back(task) } else { self.others.push_back(task) }
+    }
+
+    pub(crate) fn wake(&mut self, waker: Waker) {
+        self.others.push_back(Task::Wake(waker));
+    }
+
+    /// Drops messages that nobody will read, whose contents may have destructors and peers to notify.
+    pub(crate) fn discard(&mut self, messages: Vec<Message>) {
+        self.others.extend(messages.into_iter().map(Task::Drop));
+    }
+
+    fn append(&mut self, other: &mut Deferred) {
+        self.cancellations.append(&mut other.cancellations);
+        self.others.append(&mut other.others);
+    }
+
+    fn pop(&mut self) -> Option<Task> {
+        self.cancellations.pop_front().or_else(|| self.others.pop_front())
+    }
+
+    fn run(first: Deferred) {
+        let mut levels = vec![first];
+        while let Some(level) = levels.last_mut() {
+            let task = level.pop();
+            if level.is_empty() {
+                levels.pop();
+            }
+            let Some(task) = task else { continue };
+            let caused = collect(|| task.run());
+            if !caused.is_empty() {
+                levels.push(caused);
+            }
+        }
+    }
+}
+
+impl Drop for Deferred {
+    fn drop(&mut self) {
+        if self.is_empty() {
+            return;
+        }
+        let due = Deferred {
+            cancellations: std::mem::take(&mut self.cancellations),
+            others: std::mem::take(&mut self.others),
+        };
+        let outermost = LEVELS.with_borrow_mut(|levels| match levels.last_mut() {
+            Some(level) => {
+                let mut due = due;
+                level.append(&mut due);
+                None
+            }
+            None => Some(due),
+        });
+        if let Some(due) = outermost {
+            assert_unlocked();
+            Deferred::run(due);
+        }
+    }
+}
+
+impl Task {
+    fn run(self) {
+        match self {
+            Task::Watch { watch, occasion, from_system } => watch.deliver(occasion, from_system),
+            Task::Wake(waker) => waker.wake(),
+            Task::Drop(message) => drop(message),
+        }
+    }
+}
+
+/// Runs `body` as an inner level: what becomes due meanwhile on this thread is returned and not yet run.
+fn collect(body: impl FnOnce()) -> Deferred {
+    struct Level;
+    impl Drop for Level {
+        fn drop(&mut self) {
+            // Reached with a level in place only when `body` panics; what it caused is not run then.
+            let abandoned = LEVELS.with_borrow_mut(|levels| levels.pop());
+            std::mem::forget(abandoned);
+        }
+    }
+    LEVELS.with_borrow_mut(|levels| levels.push(Deferred::new()));
+    let level = Level;
+    body();
+    std::mem::forget(level);
+    LEVELS.with_borrow_mut(|levels| levels.pop()).unwrap_or_default()
+}
+
+/// Runs foreign code that is part of a call (a serializer, a destructor). What it makes due runs when the call
+/// itself is over.
+pub(crate) fn within_call<R>(body: impl FnOnce() -> R) -> R {
+    assert_unlocked();
+    let mut result = None;
+    let caused = collect(|| result = Some(body()));
+    drop(caused);
+    match result {
+        Some(result) => result,
+        None => unreachable!("the body has run"),
+    }
+}

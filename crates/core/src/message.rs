@@ -1,0 +1,421 @@
+//! Messages: a payload with attachments, or a context that becomes one when it has to.
+
+use crate::attachment::Attachment;
+use crate::data_pipe::ControlHook;
+use crate::deferred::within_call;
+use crate::limits::{MAX_ATTACHMENTS, MAX_MESSAGE_BYTES};
+use crate::node::{NodeData, Sender};
+use crate::object::Object;
+use crate::observe::Observers;
+use crate::payload::Payload;
+use crate::pipe::Port;
+use libmojo_sync::{Arc, OnceLock, Weak};
+use std::any::Any;
+use std::fmt;
+
+/// A value that travels in a message as it is for as long as the message stays in the process.
+pub trait Context: Any + Send {
+    /// Turns the value into the contents of `message`, which is empty: attaches a payload, and attachments if
+    /// any. Attaching nothing means that the value cannot be serialized. Runs at most once, on any thread, with
+    /// no lock of the library held.
+    fn serialize(self: Box<Self>, message: &mut Message);
+
+    /// False if [`serialize`](Self::serialize) is known to attach nothing.
+    fn is_serializable(&self) -> bool {
+        true
+    }
+}
+
+/// A message that is being built, waits in a pipe, or was received.
+///
+/// Dropping it closes everything attached to it.
+#[derive(Default)]
+pub struct Message {
+    body: Body,
+    /// Who sent it to this process; `None` if it was made here.
+    sender: Option<Arc<Sender>>,
+}
+
+#[derive(Default)]
+enum Body {
+    #[default]
+    Empty,
+    Context(Box<dyn Context>),
+    Contents(Contents),
+}
+
+struct Contents {
+    payload: Payload,
+    attachments: Vec<Attachment>,
+    /// No more bytes or attachments can be added.
+    is_committed: bool,
+    /// The attachments were taken out by the receiver.
+    is_emptied: bool,
+}
+
+/// Why something could not be attached to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttachError {
+    /// There is a payload already.
+    AlreadyExists,
+    /// The message is in the wrong state: it has a context, or no payload, or is already committed.
+    FailedPrecondition,
+    /// The new size is smaller than the old one, or a final size larger than the storage.
+    OutOfRange,
+    /// Over [`MAX_MESSAGE_BYTES`] or [`MAX_ATTACHMENTS`].
+    ResourceExhausted,
+}
+
+/// Why a message could not be serialized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SerializeError {
+    /// It is serialized already.
+    FailedPrecondition,
+    /// It has no context, or one that cannot be serialized.
+    NotFound,
+    /// The serializer attached nothing.
+    Aborted,
+}
+
+/// Why attachments could not be taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakeError {
+    /// The message has no committed payload.
+    FailedPrecondition,
+    /// They were taken before.
+    NotFound,
+    /// At least one could not be brought into this process. The others stay where they are.
+    Aborted,
+}
+
+impl Message {
+    /// A message without contents.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A committed message with a payload and nothing attached.
+    pub fn with_payload(bytes: &[u8]) -> Self {
+        let contents = Contents {
+            payload: Payload::from_slice(bytes),
+            attachments: Vec::new(),
+            is_committed: true,
+            is_emptied: false,
+        };
+        Self { body: Body::Contents(contents), sender: None }
+    }
+
+    /// A message that carries a context.
+    pub fn with_context(context: Box<dyn Context>) -> Self {
+        Self { body: Body::Context(context), sender: None }
+    }
+
+    pub(crate) fn received(payload: Payload, attachments: Vec<Attachment>, sender: Arc<Sender>) -> Self {
+        let contents = Contents { payload, attachments, is_committed: true, is_emptied: false };
+        Self { body: Body::Contents(contents), sender: Some(sender) }
+    }
+
+    /// True if nothing was attached yet.
+    pub fn is_empty(&self) -> bool {
+        matches!(self.body, Body::Empty)
+    }
+
+    /// True if there is a payload, committed or not.
+    pub fn has_payload(&self) -> bool {
+        matches!(self.body, Body::Contents(_))
+    }
+
+    /// True if there is a committed payload.
+    pub fn is_committed(&self) -> bool {
+        matches!(&self.body, Body::Contents(contents) if contents.is_committed)
+    }
+
+    /// Who sent the message to this process; `None` if it was made here.
+    pub fn sender(&self) -> Option<&Arc<Sender>> {
+        self.sender.as_ref()
+    }
+
+    // ---- contexts ----------------------------------------------------------------------------------------
+
+    /// The context, if the message carries one.
+    pub fn context(&self) -> Option<&dyn Context> {
+        match &self.body {
+            Body::Context(context) => Some(&**context),
+            _ => None,
+        }
+    }
+
+    /// Takes the context out; the message is empty afterwards.
+    pub fn take_context(&mut self) -> Option<Box<dyn Context>> {
+        match std::mem::take(&mut self.body) {
+            Body::Context(context) => Some(context),
+            other => {
+                self.body = other;
+                None
+            }
+        }
+    }
+
+    /// Gives an empty message a context. Comes back if the message has one (`AlreadyExists`) or has a payload
+    /// (`FailedPrecondition`).
+    pub fn set_context(&mut self, context: Box<dyn Context>) -> Result<(), (AttachError, Box<dyn Context>)> {
+        match self.body {
+            Body::Empty => {
+                self.body = Body::Context(context);
+                Ok(())
+            }
+            Body::Context(_) => Err((AttachError::AlreadyExists, context)),
+            Body::Contents(_) => Err((AttachError::FailedPrecondition, context)),
+        }
+    }
+
+    /// Turns the context into a payload with attachments now.
+    ///
+    /// # Errors
+    /// See [`SerializeError`]; after `Aborted` the message is empty, else it is as before.
+    pub fn serialize(&mut self) -> Result<(), SerializeError> {
+        if self.has_payload() {
+            return Err(SerializeError::FailedPrecondition);
+        }
+        if !self.context().is_some_and(Context::is_serializable) {
+            return Err(SerializeError::NotFound);
+        }
+        if let Some(context) = self.take_context() {
+            within_call(|| context.serialize(self));
+        }
+        match &mut self.body {
+            Body::Contents(contents) => {
+                contents.is_committed = true;
+                Ok(())
+            }
+            _ => {
+                self.clear();
+                Err(SerializeError::Aborted)
+            }
+        }
+    }
+
+    // ---- contents ----------------------------------------------------------------------------------------
+
+    /// Whether a payload of this many bytes, with so many attachments in all, is within the limits.
+    pub fn check_limits(num_bytes: usize, num_attachments: usize) -> Result<(), AttachError> {
+        if num_bytes > MAX_MESSAGE_BYTES || num_attachments > MAX_ATTACHMENTS {
+            return Err(AttachError::ResourceExhausted);
+        }
+        Ok(())
+    }
+
+    /// Gives an empty message `num_bytes` zero bytes, which can still grow.
+    pub fn attach_payload(&mut self, num_bytes: usize) -> Result<(), AttachError> {
+        match self.body {
+            Body::Empty => {}
+            Body::Context(_) => return Err(AttachError::FailedPrecondition),
+            Body::Contents(_) => return Err(AttachError::AlreadyExists),
+        }
+        Self::check_limits(num_bytes, 0)?;
+        self.body = Body::Contents(Contents {
+            payload: Payload::zeroed(num_bytes.max(MIN_STORAGE)),
+            attachments: Vec::new(),
+            is_committed: false,
+            is_emptied: false,
+        });
+        self.resize(num_bytes)
+    }
+
+    /// Makes an uncommitted payload longer; the new bytes are those of the storage behind the old end.
+    pub fn extend_payload(&mut self, num_bytes: usize) -> Result<(), AttachError> {
+        let Some(contents) = self.uncommitted() else { return Err(AttachError::FailedPrecondition) };
+        if num_bytes < contents.payload.len() {
+            return Err(AttachError::OutOfRange);
+        }
+        Self::check_limits(num_bytes, 0)?;
+        self.resize(num_bytes)
+    }
+
+    fn resize(&mut self, num_bytes: usize) -> Result<(), AttachError> {
+        let Some(contents) = self.uncommitted() else { return Err(AttachError::FailedPrecondition) };
+        contents.payload.set_len(num_bytes);
+        Ok(())
+    }
+
+    /// Fixes the payload at `num_bytes`, at least its present length and at most its storage. On a message that
+    /// is committed this only checks the size.
+    pub fn commit(&mut self, num_bytes: usize) -> Result<(), AttachError> {
+        let Body::Contents(contents) = &mut self.body else { return Err(AttachError::FailedPrecondition) };
+        if num_bytes < contents.payload.len() || num_bytes > contents.payload.capacity() {
+            return Err(AttachError::OutOfRange);
+        }
+        if !contents.is_committed {
+            contents.payload.set_len(num_bytes);
+            contents.is_committed = true;
+        }
+        Ok(())
+    }
+
+    /// Adds attachments to an uncommitted payload, behind those already there.
+    pub(crate) fn push_attachments(&mut self, attachments: impl Iterator<Item = Attachment>) {
+        if let Some(contents) = self.uncommitted() {
+            contents.attachments.extend(attachments);
+        }
+    }
+
+    fn uncommitted(&mut self) -> Option<&mut Contents> {
+        match &mut self.body {
+            Body::Contents(contents) if !contents.is_committed => Some(contents),
+            _ => None,
+        }
+    }
+
+    /// The payload; empty if there is none.
+    pub fn payload(&self) -> &[u8] {
+        match &self.body {
+            Body::Contents(contents) => contents.payload.bytes(),
+            _ => &[],
+        }
+    }
+
+    /// The payload, to be written to; empty if there is none.
+    pub fn payload_mut(&mut self) -> &mut [u8] {
+        match &mut self.body {
+            Body::Contents(contents) => contents.payload.bytes_mut(),
+            _ => &mut [],
+        }
+    }
+
+    /// The storage of the payload: its bytes and the room behind them. Its address is a multiple of 16 and stays
+    /// the same until the payload grows.
+    pub fn storage_mut(&mut self) -> &mut [u8] {
+        match &mut self.body {
+            Body::Contents(contents) => contents.payload.storage_mut(),
+            _ => &mut [],
+        }
+    }
+
+    /// How many attachments there are, or were before they were taken.
+    pub fn num_attachments(&self) -> usize {
+        match &self.body {
+            Body::Contents(contents) => contents.attachments.len(),
+            _ => 0,
+        }
+    }
+
+    /// Takes all attachments out, ready for use in this process.
+    pub fn take_attachments(&mut self) -> Result<Vec<Object>, TakeError> {
+        let Body::Contents(contents) = &mut self.body else { return Err(TakeError::FailedPrecondition) };
+        if !contents.is_committed {
+            return Err(TakeError::FailedPrecondition);
+        }
+        if contents.is_emptied {
+            return Err(TakeError::NotFound);
+        }
+        if contents.attachments.iter().any(Attachment::is_lost) {
+            return Err(TakeError::Aborted);
+        }
+        contents.is_emptied = !contents.attachments.is_empty();
+        Ok(contents.attachments.iter_mut().filter_map(Attachment::take).collect())
+    }
+
+    /// What a write does before it sends: a payload is committed as it is.
+    pub(crate) fn commit_for_sending(&mut self) {
+        if let Body::Contents(contents) = &mut self.body {
+            contents.is_committed = true;
+            if contents.is_emptied {
+                contents.attachments.clear();
+                contents.is_emptied = false;
+            }
+        }
+    }
+
+    /// Takes a serialized message apart for another process.
+    pub(crate) fn into_contents(mut self) -> (Payload, Vec<Attachment>) {
+        match std::mem::take(&mut self.body) {
+            Body::Contents(contents) => (contents.payload, contents.attachments),
+            other => {
+                self.body = other;
+                (Payload::default(), Vec::new())
+            }
+        }
+    }
+
+    /// Makes the message empty; what it held is closed or destroyed.
+    fn clear(&mut self) {
+        match std::mem::take(&mut self.body) {
+            Body::Empty => {}
+            // A context may have a destructor of the user's.
+            Body::Context(context) => within_call(|| drop(context)),
+            Body::Contents(contents) => drop(contents),
+        }
+    }
+}
+
+/// The least room that a new payload gets.
+const MIN_STORAGE: usize = 64;
+
+impl Drop for Message {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.body {
+            Body::Empty => f.write_str("Message(empty)"),
+            Body::Context(_) => f.write_str("Message(context)"),
+            Body::Contents(contents) => f
+                .debug_struct("Message")
+                .field("num_bytes", &contents.payload.len())
+                .field("attachments", &contents.attachments)
+                .field("is_committed", &contents.is_committed)
+                .finish(),
+        }
+    }
+}
+
+/// What the engine keeps with each port.
+#[derive(Default)]
+pub struct PortData {
+    pub(crate) observers: Observers,
+    /// Set if the port belongs to a data pipe end, which then hears of its changes.
+    pub(crate) hook: OnceLock<Weak<dyn ControlHook>>,
+}
+
+impl libmojo_ports::Message for Message {
+    type PortData = PortData;
+    type NodeData = NodeData;
+
+    fn is_portable(&self) -> bool {
+        !matches!(self.body, Body::Context(_))
+    }
+
+    fn make_portable(&mut self) -> bool {
+        self.serialize().is_ok()
+    }
+
+    fn any_port(&self, test: &mut dyn FnMut(&Port) -> bool) -> bool {
+        match &self.body {
+            Body::Contents(contents) => contents.attachments.iter().filter_map(Attachment::port).any(test),
+            _ => false,
+        }
+    }
+
+    fn take_ports(&mut self) -> Vec<Port> {
+        match &self.body {
+            Body::Contents(contents) => contents.attachments.iter().filter_map(Attachment::port).cloned().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn put_ports(&mut self, ports: Vec<Port>) {
+        let mut ports = ports.into_iter();
+        if let Body::Contents(contents) = &mut self.body {
+            for attachment in &mut contents.attachments {
+                attachment.settle(&mut ports);
+            }
+        }
+    }
+
+    fn is_watched(data: &PortData) -> bool {
+        data.observers.any() || data.hook.get().is_some()
+    }
+}

@@ -1,0 +1,186 @@
+//! Frames: what links are made of, whatever carries them.
+//!
+//! A frame is a header of 16 bytes, a description, and a payload, all little-endian:
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 0..2 | kind |
+//! | 2..4 | zero |
+//! | 4..8 | length of the description in bytes |
+//! | 8..12 | length of the payload in bytes |
+//! | 12..16 | how many descriptors belong to the frame |
+//!
+//! Descriptors travel ahead of the frame that they belong to, in frames of their own kind. Frames of unknown
+//! kinds are skipped.
+
+use crate::limits::{MAX_FRAME_DESCRIPTORS, MAX_FRAME_META_BYTES, MAX_MESSAGE_BYTES};
+use crate::payload::Payload;
+use std::fmt;
+use std::os::fd::OwnedFd;
+
+/// The first frame each way: who speaks, and which versions of the protocol.
+pub(super) const HELLO: u16 = 1;
+/// Descriptors for a later frame: as many as it says come with its first byte.
+pub(super) const DESCRIPTORS: u16 = 2;
+/// From the inviter, once: the pipes of the invitation.
+pub(super) const INVITATION: u16 = 3;
+/// An event of the routing.
+pub(super) const EVENT: u16 = 4;
+
+/// The size of a header.
+pub(super) const HEADER_BYTES: usize = 16;
+
+/// A frame's fixed part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) kind: u16,
+    pub(super) meta_bytes: usize,
+    pub(super) payload_bytes: usize,
+    pub(super) descriptors: usize,
+}
+
+impl Header {
+    pub(super) fn encode(&self) -> [u8; HEADER_BYTES] {
+        let mut bytes = Vec::with_capacity(HEADER_BYTES);
+        bytes.extend_from_slice(&u32::from(self.kind).to_le_bytes());
+        for count in [self.meta_bytes, self.payload_bytes, self.descriptors] {
+            // All three are bounded far below 2³² before a frame is made.
+            bytes.extend_from_slice(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
+        }
+        bytes.try_into().unwrap_or([0; HEADER_BYTES])
+    }
+
+    /// Reads a header and holds it against the limits.
+    pub(super) fn decode(bytes: [u8; HEADER_BYTES]) -> Result<Self, WireError> {
+        let mut fields = Fields::new(&bytes);
+        let kind = fields.u16()?;
+        fields.u16()?;
+        let header = Self {
+            kind,
+            meta_bytes: fields.count(MAX_FRAME_META_BYTES, "a frame's description")?,
+            payload_bytes: fields.count(MAX_MESSAGE_BYTES, "a frame's payload")?,
+            descriptors: fields.count(MAX_FRAME_DESCRIPTORS, "a frame's descriptors")?,
+        };
+        Ok(header)
+    }
+}
+
+/// A frame to be sent.
+pub(super) struct OutFrame {
+    pub(super) kind: u16,
+    pub(super) meta: Vec<u8>,
+    pub(super) payload: Payload,
+    pub(super) descriptors: Vec<OwnedFd>,
+}
+
+/// A frame that has arrived.
+pub(super) struct InFrame {
+    pub(super) kind: u16,
+    pub(super) meta: Vec<u8>,
+    pub(super) payload: Payload,
+    /// `None` stands for a descriptor that this process had no room for.
+    pub(super) descriptors: Vec<Option<OwnedFd>>,
+}
+
+/// How the other side broke the protocol: what was expected, or what is wrong with what came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WireError(pub(crate) String);
+
+impl fmt::Display for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+pub(super) fn violation<T>(what: impl Into<String>) -> Result<T, WireError> {
+    Err(WireError(what.into()))
+}
+
+/// Little-endian fields, read in order from bytes that a peer sent.
+pub(super) struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) fn bytes(&mut self, len: usize) -> Result<&'a [u8], WireError> {
+        let Some((taken, rest)) = self.0.split_at_checked(len) else {
+            return violation(format!("a frame ends {} bytes before its fields do", len - self.0.len()));
+        };
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
+        let bytes = self.bytes(N)?;
+        bytes.try_into().map_err(|_| WireError("a field of another size".into()))
+    }
+
+    pub(super) fn u8(&mut self) -> Result<u8, WireError> {
+        Ok(u8::from_le_bytes(self.array()?))
+    }
+
+    pub(super) fn u16(&mut self) -> Result<u16, WireError> {
+        Ok(u16::from_le_bytes(self.array()?))
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, WireError> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64, WireError> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    pub(super) fn u128(&mut self) -> Result<u128, WireError> {
+        Ok(u128::from_le_bytes(self.array()?))
+    }
+
+    pub(super) fn bool(&mut self) -> Result<bool, WireError> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => violation(format!("a truth value of {other}")),
+        }
+    }
+
+    /// A 32-bit count that must not be over a limit.
+    pub(super) fn count(&mut self, limit: usize, what: &str) -> Result<usize, WireError> {
+        let count = self.u32()? as usize;
+        if count > limit { violation(format!("{what}: {count}, over the limit of {limit}")) } else { Ok(count) }
+    }
+
+    pub(super) fn end(&self) -> Result<(), WireError> {
+        if self.0.is_empty() { Ok(()) } else { violation(format!("{} bytes behind a frame's last field", self.0.len())) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_survive_a_round_trip_and_limits_are_enforced() {
+        let header = Header { kind: EVENT, meta_bytes: 70, payload_bytes: 1 << 20, descriptors: 3 };
+        assert_eq!(Header::decode(header.encode()), Ok(header));
+        for over in [
+            Header { meta_bytes: MAX_FRAME_META_BYTES + 1, ..header },
+            Header { payload_bytes: MAX_MESSAGE_BYTES + 1, ..header },
+            Header { descriptors: MAX_FRAME_DESCRIPTORS + 1, ..header },
+        ] {
+            assert!(Header::decode(over.encode()).is_err());
+        }
+    }
+
+    #[test]
+    fn fields_end_where_the_bytes_end() {
+        let mut fields = Fields::new(&[1, 2, 3]);
+        assert_eq!(fields.u16(), Ok(0x0201));
+        assert!(fields.end().is_err());
+        assert!(fields.u32().is_err());
+        assert_eq!(fields.u8(), Ok(3));
+        assert_eq!(fields.end(), Ok(()));
+        assert!(Fields::new(&[2]).bool().is_err());
+    }
+}

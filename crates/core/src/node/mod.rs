@@ -1,0 +1,171 @@
+//! A node: the routing of this process, its links to other processes, and how the two are brought together.
+
+mod frame;
+mod io;
+mod link;
+mod reader;
+mod wire;
+
+use crate::deferred::{Deferred, within_call};
+use crate::message::Message;
+use crate::pipe::Port;
+use libmojo_platform::random;
+use libmojo_ports::{Effects, NodeName, PortName, Reach};
+use libmojo_sync::{Arc, Mutex, OnceLock, Rank};
+use std::fmt;
+
+pub(crate) use io::{Links, connect};
+pub(crate) use link::LinkRole;
+
+pub(crate) type RoutingNode = Arc<libmojo_ports::Node<Message>>;
+
+/// One participant in the exchange of messages: usually the process. A clone refers to the same node.
+///
+/// A node that is not connected to any other has no thread and no descriptor of its own.
+#[derive(Clone)]
+pub struct Node(RoutingNode);
+
+/// What the engine keeps with the routing of a node.
+pub struct NodeData {
+    pub(crate) links: Links,
+    default_error_handler: Mutex<Option<ErrorHandler>>,
+}
+
+/// What a process did wrong, or that the connection to it is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessError {
+    /// What happened, in words; empty if the connection ended in good order.
+    pub message: String,
+    /// True if the connection is gone.
+    pub disconnected: bool,
+}
+
+/// Called with what a connected process did wrong. May be called on any thread.
+pub type ErrorHandler = Arc<dyn Fn(&ProcessError) + Send + Sync>;
+
+impl Node {
+    /// Makes a node that is not connected to any other.
+    pub fn new() -> Self {
+        let name = NodeName(u128::from_le_bytes(random::<16>()));
+        let data = NodeData {
+            links: Links::new(),
+            default_error_handler: Mutex::new(Rank::Leaf, None),
+        };
+        let new_name = || PortName(u128::from_le_bytes(random::<16>()));
+        Self(libmojo_ports::Node::new(name, Reach::Adjacent, data, new_name))
+    }
+
+    /// The node that is this process, for all who do not ask for another one.
+    pub fn process() -> &'static Node {
+        static PROCESS: OnceLock<Node> = OnceLock::new();
+        PROCESS.get_or_init(Node::new)
+    }
+
+    pub(crate) fn routing(&self) -> &RoutingNode {
+        &self.0
+    }
+
+    /// True while the node is connected, or about to be, to another one.
+    pub fn has_links(&self) -> bool {
+        self.0.data().links.any()
+    }
+
+    /// How many ports there are that other nodes could address, and how many of these only pass on what others
+    /// send: both zero once everything that ever left the process is closed.
+    pub fn port_counts(&self) -> (usize, usize) {
+        (self.0.named_ports().len(), self.0.proxy_count())
+    }
+
+    /// Sets what is called with reports of bad messages that did not come from another process.
+    pub fn set_default_error_handler(&self, handler: Option<ErrorHandler>) {
+        let previous = std::mem::replace(&mut *self.0.data().default_error_handler.lock(), handler);
+        drop(previous);
+    }
+
+    /// Reports a message as bad to the handler of the process that it came from, or, if it was made in this
+    /// process, to the default handler. The handler is called before this returns.
+    pub fn report_bad_message(&self, message: &Message, text: &str) {
+        match message.sender() {
+            Some(sender) => sender.report(format!("Received bad user message: {text}"), false),
+            None => {
+                let handler = self.0.data().default_error_handler.lock().clone();
+                call(handler, ProcessError { message: text.to_owned(), disconnected: false });
+            }
+        }
+    }
+
+    /// Ends all connections of the node; pipes to other processes are closed.
+    pub fn disconnect(&self) {
+        io::disconnect_all(&self.0);
+    }
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (ports, proxies) = self.port_counts();
+        f.debug_struct("Node").field("named_ports", &ports).field("proxies", &proxies).finish()
+    }
+}
+
+fn call(handler: Option<ErrorHandler>, error: ProcessError) {
+    if let Some(handler) = handler {
+        within_call(|| handler(&error));
+    }
+}
+
+/// The process at the other side of a link, as far as messages remember where they came from.
+pub struct Sender {
+    handler: Mutex<Option<ErrorHandler>>,
+}
+
+impl Sender {
+    pub(crate) fn new(handler: Option<ErrorHandler>) -> Arc<Self> {
+        Arc::new(Self { handler: Mutex::new(Rank::Leaf, handler) })
+    }
+
+    fn report(&self, message: String, disconnected: bool) {
+        let handler = if disconnected { self.handler.lock().take() } else { self.handler.lock().clone() };
+        call(handler, ProcessError { message, disconnected });
+    }
+}
+
+/// Carries out what a call on the routing made necessary. Called with no lock held.
+pub(crate) fn apply(node: &RoutingNode, effects: Effects<Message>, deferred: &mut Deferred) {
+    if effects.is_empty() {
+        return;
+    }
+    let Effects { forward, changed, dropped, neighbours } = effects;
+    let links = &node.data().links;
+    let mut unreachable: Vec<NodeName> = Vec::new();
+    for (to, event) in forward {
+        match links.find(to) {
+            Some(link) => link.send(wire::encode_event(event)),
+            None => unreachable.push(to),
+        }
+    }
+    unreachable.extend(neighbours.into_iter().filter(|name| links.find(*name).is_none()));
+    changed.iter().for_each(|port| note_change(port, deferred));
+    deferred.discard(dropped);
+    unreachable.dedup();
+    for name in unreachable {
+        apply(node, node.lose(name), deferred);
+    }
+}
+
+fn note_change(port: &Port, deferred: &mut Deferred) {
+    let data = port.data();
+    match data.hook.get() {
+        Some(hook) => {
+            if let Some(hook) = hook.upgrade() {
+                hook.control_changed(deferred);
+            }
+        }
+        None => data.observers.notify(deferred),
+    }
+}

@@ -1,0 +1,325 @@
+//! How routing events, messages with attachments, and hellos look on a link.
+//!
+//! | what | fields |
+//! |---|---|
+//! | address | node (16), port (16) |
+//! | event | to (16), from (16), number (8), body kind (1), then by kind |
+//! | … 0 message | attachments: count (4), each kind (1) and fields; ports: count (4), each a port |
+//! | … 1 closure, 3 acknowledgement, 4 acceptance | – |
+//! | … 2 previous hop, 5 observe proxy | address |
+//! | … 6 probe | address, hops left (2) |
+//! | port | name (16), has a peer (1), peer address if so, previous (16), has sent (1) |
+//! | attachment 0 pipe | – ; takes the next port |
+//! | … 1 producer, 2 consumer | element (4), capacity (4), index (8); one descriptor; takes the next port |
+//! | … 3 buffer | size (8), guid (16), has a writable (1), has a read-only descriptor (1); one or two descriptors |
+//! | … 4 descriptor | has one (1); one or no descriptor |
+//! | … 5 lost | comes with a port (1) |
+//! | hello | magic (8), lowest and highest version (2 each), features (4), node (16), is the inviter (1) |
+
+use super::Sender;
+use super::frame::{EVENT, Fields, HELLO, INVITATION, InFrame, OutFrame, WireError, violation};
+use crate::attachment::{Attachment, Cargo};
+use crate::buffer::{Guid, SharedBuffer};
+use crate::data_pipe::{Ring, Role};
+use crate::limits::{MAX_ATTACHMENTS, MAX_INVITATION_NAME_BYTES, MAX_INVITATION_PIPES};
+use crate::message::Message;
+use crate::object::Object;
+use crate::payload::Payload;
+use crate::platform_handle::PlatformHandle;
+use libmojo_platform::SharedMemory;
+use libmojo_ports::{Address, Body, Event, NodeName, PortDescriptor, PortName};
+use libmojo_sync::Arc;
+use std::os::fd::OwnedFd;
+
+/// The versions of the protocol that this library speaks.
+const VERSIONS: std::ops::RangeInclusive<u16> = 1..=1;
+const MAGIC: [u8; 8] = *b"libmojo\0";
+
+const MESSAGE: u8 = 0;
+const CLOSURE: u8 = 1;
+const PREVIOUS_HOP: u8 = 2;
+const OBSERVE_PROXY_ACK: u8 = 3;
+const ACCEPTED: u8 = 4;
+const OBSERVE_PROXY: u8 = 5;
+const PROBE: u8 = 6;
+
+const PIPE: u8 = 0;
+const PRODUCER: u8 = 1;
+const CONSUMER: u8 = 2;
+const BUFFER: u8 = 3;
+const DESCRIPTOR: u8 = 4;
+const LOST: u8 = 5;
+
+// ---- hello -----------------------------------------------------------------------------------------------
+
+/// What each side says first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hello {
+    pub(super) node: NodeName,
+    pub(super) is_inviter: bool,
+}
+
+pub(super) fn encode_hello(hello: Hello) -> OutFrame {
+    let mut meta = MAGIC.to_vec();
+    meta.extend_from_slice(&VERSIONS.start().to_le_bytes());
+    meta.extend_from_slice(&VERSIONS.end().to_le_bytes());
+    meta.extend_from_slice(&0u32.to_le_bytes());
+    meta.extend_from_slice(&hello.node.0.to_le_bytes());
+    meta.push(hello.is_inviter.into());
+    OutFrame { kind: HELLO, meta, payload: Payload::default(), descriptors: Vec::new() }
+}
+
+pub(super) fn decode_hello(frame: &InFrame) -> Result<Hello, WireError> {
+    let mut fields = Fields::new(&frame.meta);
+    if frame.kind != HELLO || fields.array::<8>()? != MAGIC {
+        return violation("the other side does not speak this protocol");
+    }
+    let (lowest, highest) = (fields.u16()?, fields.u16()?);
+    if lowest > *VERSIONS.end() || highest < *VERSIONS.start() || lowest > highest {
+        return violation(format!("the other side speaks versions {lowest} to {highest}, this one {VERSIONS:?}"));
+    }
+    // Features that only the other side has are of no use. Later versions may say more behind these fields.
+    fields.u32()?;
+    let (node, is_inviter) = (NodeName(fields.u128()?), fields.bool()?);
+    Ok(Hello { node, is_inviter })
+}
+
+// ---- invitation ------------------------------------------------------------------------------------------
+
+pub(super) fn encode_invitation(pipes: &[(Vec<u8>, PortDescriptor)]) -> OutFrame {
+    let mut meta = count(pipes.len()).to_vec();
+    for (name, port) in pipes {
+        meta.extend_from_slice(&count(name.len()));
+        meta.extend_from_slice(name);
+        put_port(&mut meta, port);
+    }
+    OutFrame { kind: INVITATION, meta, payload: Payload::default(), descriptors: Vec::new() }
+}
+
+pub(super) fn decode_invitation(frame: &InFrame) -> Result<Vec<(Vec<u8>, PortDescriptor)>, WireError> {
+    let mut fields = Fields::new(&frame.meta);
+    let mut pipes = Vec::new();
+    for _ in 0..fields.count(MAX_INVITATION_PIPES, "pipes of an invitation")? {
+        let len = fields.count(MAX_INVITATION_NAME_BYTES, "the name of a pipe")?;
+        pipes.push((fields.bytes(len)?.to_vec(), get_port(&mut fields)?));
+    }
+    fields.end()?;
+    Ok(pipes)
+}
+
+// ---- events ----------------------------------------------------------------------------------------------
+
+pub(super) fn encode_event(event: Event<Message>) -> OutFrame {
+    let mut meta = Vec::with_capacity(64);
+    meta.extend_from_slice(&event.to.0.to_le_bytes());
+    meta.extend_from_slice(&event.from.0.to_le_bytes());
+    meta.extend_from_slice(&event.number.to_le_bytes());
+    let mut payload = Payload::default();
+    let mut descriptors = Vec::new();
+    match event.body {
+        Body::Message { message, ports } => {
+            meta.push(MESSAGE);
+            let (bytes, attachments) = message.into_contents();
+            payload = bytes;
+            meta.extend_from_slice(&count(attachments.len()));
+            for attachment in &attachments {
+                put_attachment(&mut meta, &mut descriptors, attachment);
+            }
+            meta.extend_from_slice(&count(ports.len()));
+            ports.iter().for_each(|port| put_port(&mut meta, port));
+        }
+        Body::Closure => meta.push(CLOSURE),
+        Body::PreviousHop(address) => {
+            meta.push(PREVIOUS_HOP);
+            put_address(&mut meta, address);
+        }
+        Body::ObserveProxyAck => meta.push(OBSERVE_PROXY_ACK),
+        Body::Accepted => meta.push(ACCEPTED),
+        Body::ObserveProxy(address) => {
+            meta.push(OBSERVE_PROXY);
+            put_address(&mut meta, address);
+        }
+        Body::Probe { origin, hops_left } => {
+            meta.push(PROBE);
+            put_address(&mut meta, origin);
+            meta.extend_from_slice(&hops_left.to_le_bytes());
+        }
+    }
+    OutFrame { kind: EVENT, meta, payload, descriptors }
+}
+
+/// Reads an event. `None` if it is of a kind that this version does not know.
+pub(super) fn decode_event(frame: InFrame, sender: &Arc<Sender>) -> Result<Option<Event<Message>>, WireError> {
+    let InFrame { meta, payload, descriptors, .. } = frame;
+    let mut fields = Fields::new(&meta);
+    let (to, from, number) = (PortName(fields.u128()?), PortName(fields.u128()?), fields.u64()?);
+    let body = match fields.u8()? {
+        MESSAGE => {
+            let mut descriptors = descriptors.into_iter();
+            let mut attachments = Vec::new();
+            for _ in 0..fields.count(MAX_ATTACHMENTS, "attachments of a message")? {
+                attachments.push(Attachment::from(get_attachment(&mut fields, &mut descriptors)?));
+            }
+            if descriptors.next().is_some() {
+                return violation("a descriptor that belongs to no attachment");
+            }
+            let mut ports = Vec::new();
+            for _ in 0..fields.count(MAX_ATTACHMENTS, "ports of a message")? {
+                ports.push(get_port(&mut fields)?);
+            }
+            let awaiting = attachments.iter().filter(|attachment| attachment.awaits_port()).count();
+            if awaiting != ports.len() {
+                return violation(format!("{} ports for {awaiting} attachments that need one", ports.len()));
+            }
+            Body::Message { message: Message::received(payload, attachments, sender.clone()), ports }
+        }
+        CLOSURE => Body::Closure,
+        PREVIOUS_HOP => Body::PreviousHop(get_address(&mut fields)?),
+        OBSERVE_PROXY_ACK => Body::ObserveProxyAck,
+        ACCEPTED => Body::Accepted,
+        OBSERVE_PROXY => Body::ObserveProxy(get_address(&mut fields)?),
+        PROBE => Body::Probe { origin: get_address(&mut fields)?, hops_left: fields.u16()? },
+        _ => return Ok(None),
+    };
+    fields.end()?;
+    Ok(Some(Event { to, from, number, body }))
+}
+
+// ---- attachments -----------------------------------------------------------------------------------------
+
+/// Describes an attachment and takes the descriptors it needs. One that cannot be sent, because this process has
+/// no descriptors left to duplicate them with, is described as lost.
+fn put_attachment(meta: &mut Vec<u8>, descriptors: &mut Vec<OwnedFd>, attachment: &Attachment) {
+    match attachment.cargo() {
+        Cargo::Here(Object::Pipe(_)) => meta.push(PIPE),
+        Cargo::Here(Object::Producer(producer)) => put_data_pipe(meta, descriptors, producer.end()),
+        Cargo::Here(Object::Consumer(consumer)) => put_data_pipe(meta, descriptors, consumer.end()),
+        Cargo::Here(Object::Buffer(buffer)) => match buffer.memory().try_clone() {
+            Ok(memory) => {
+                let (num_bytes, guid) = (memory.len(), buffer.guid());
+                let (writable, read_only) = memory.into_descriptors();
+                meta.push(BUFFER);
+                meta.extend_from_slice(&num_bytes.to_le_bytes());
+                meta.extend_from_slice(&guid.high.to_le_bytes());
+                meta.extend_from_slice(&guid.low.to_le_bytes());
+                meta.push(writable.is_some().into());
+                meta.push(read_only.is_some().into());
+                descriptors.extend(writable);
+                descriptors.extend(read_only);
+            }
+            Err(_) => put_lost(meta, false),
+        },
+        Cargo::Here(Object::Platform(handle)) => {
+            let descriptor = handle.take();
+            meta.push(DESCRIPTOR);
+            meta.push(descriptor.is_some().into());
+            descriptors.extend(descriptor);
+        }
+        Cargo::Lost { port, .. } => put_lost(meta, port.is_some()),
+        // Never put into a message, or already taken out of it.
+        Cargo::Here(Object::Watcher(_) | Object::Invitation(_))
+        | Cargo::ArrivingPipe
+        | Cargo::ArrivingData { .. }
+        | Cargo::Taken => put_lost(meta, false),
+    }
+}
+
+fn put_lost(meta: &mut Vec<u8>, comes_with_port: bool) {
+    meta.push(LOST);
+    meta.push(comes_with_port.into());
+}
+
+fn put_data_pipe(meta: &mut Vec<u8>, descriptors: &mut Vec<OwnedFd>, end: &crate::data_pipe::End) {
+    let ring = end.ring();
+    let writable = ring.memory().try_clone().ok().and_then(|memory| memory.into_descriptors().0);
+    let Some(writable) = writable else { return put_lost(meta, true) };
+    meta.push(if end.role() == Role::Producer { PRODUCER } else { CONSUMER });
+    meta.extend_from_slice(&ring.element().to_le_bytes());
+    meta.extend_from_slice(&ring.capacity().to_le_bytes());
+    meta.extend_from_slice(&end.index().to_le_bytes());
+    descriptors.push(writable);
+}
+
+type Descriptors = std::vec::IntoIter<Option<OwnedFd>>;
+
+fn next_descriptor(descriptors: &mut Descriptors) -> Result<Option<OwnedFd>, WireError> {
+    descriptors.next().ok_or_else(|| WireError("an attachment without its descriptor".into()))
+}
+
+/// Reads an attachment. What cannot be used in this process, for want of descriptors or because it is not what it
+/// was said to be, becomes a lost one: the message arrives all the same.
+fn get_attachment(fields: &mut Fields<'_>, descriptors: &mut Descriptors) -> Result<Cargo, WireError> {
+    let lost = |comes_with_port| Cargo::Lost { comes_with_port, port: None };
+    match fields.u8()? {
+        PIPE => Ok(Cargo::ArrivingPipe),
+        kind @ (PRODUCER | CONSUMER) => {
+            let role = if kind == PRODUCER { Role::Producer } else { Role::Consumer };
+            let (element, capacity, index) = (fields.u32()?, fields.u32()?, fields.u64()?);
+            let writable = next_descriptor(descriptors)?;
+            let num_bytes = Ring::memory_bytes(capacity);
+            let memory = writable.and_then(|fd| SharedMemory::from_descriptors(Some(fd), None, num_bytes).ok());
+            let ring = memory.and_then(|memory| Ring::arrived(memory, element, capacity).ok());
+            Ok(match ring {
+                Some(ring) => Cargo::ArrivingData { role, ring: Arc::new(ring), index },
+                None => lost(true),
+            })
+        }
+        BUFFER => {
+            let num_bytes = fields.u64()?;
+            let guid = Guid { high: fields.u64()?, low: fields.u64()? };
+            let (has_writable, has_read_only) = (fields.bool()?, fields.bool()?);
+            let writable = if has_writable { next_descriptor(descriptors)? } else { None };
+            let read_only = if has_read_only { next_descriptor(descriptors)? } else { None };
+            if has_writable != writable.is_some() || has_read_only != read_only.is_some() {
+                return Ok(lost(false));
+            }
+            Ok(match SharedMemory::from_descriptors(writable, read_only, num_bytes) {
+                Ok(memory) => Cargo::Here(Object::Buffer(SharedBuffer::from_parts(memory, guid))),
+                Err(_) => lost(false),
+            })
+        }
+        DESCRIPTOR => {
+            let has_one = fields.bool()?;
+            let descriptor = if has_one { next_descriptor(descriptors)? } else { None };
+            Ok(if has_one && descriptor.is_none() {
+                lost(false)
+            } else {
+                Cargo::Here(Object::Platform(PlatformHandle::new(descriptor)))
+            })
+        }
+        LOST => Ok(lost(fields.bool()?)),
+        other => violation(format!("an attachment of unknown kind {other}")),
+    }
+}
+
+// ---- ports -----------------------------------------------------------------------------------------------
+
+fn count(len: usize) -> [u8; 4] {
+    // Every list is held against a limit far below 2³² before it gets here.
+    u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes()
+}
+
+fn put_address(meta: &mut Vec<u8>, address: Address) {
+    meta.extend_from_slice(&address.node.0.to_le_bytes());
+    meta.extend_from_slice(&address.port.0.to_le_bytes());
+}
+
+fn get_address(fields: &mut Fields<'_>) -> Result<Address, WireError> {
+    Ok(Address { node: NodeName(fields.u128()?), port: PortName(fields.u128()?) })
+}
+
+fn put_port(meta: &mut Vec<u8>, port: &PortDescriptor) {
+    meta.extend_from_slice(&port.name.0.to_le_bytes());
+    meta.push(port.peer.is_some().into());
+    if let Some(peer) = port.peer {
+        put_address(meta, peer);
+    }
+    meta.extend_from_slice(&port.previous.0.to_le_bytes());
+    meta.push(port.has_sent.into());
+}
+
+fn get_port(fields: &mut Fields<'_>) -> Result<PortDescriptor, WireError> {
+    let name = PortName(fields.u128()?);
+    let peer = if fields.bool()? { Some(get_address(fields)?) } else { None };
+    Ok(PortDescriptor { name, peer, previous: PortName(fields.u128()?), has_sent: fields.bool()? })
+}

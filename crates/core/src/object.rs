@@ -1,0 +1,160 @@
+//! Anything that a handle can refer to.
+
+use crate::attachment::Cargo;
+use crate::buffer::SharedBuffer;
+use crate::data_pipe::{Consumer, Producer};
+use crate::deferred::Deferred;
+use crate::invitation::Invitation;
+use crate::message::{AttachError, Message};
+use crate::observe::{Observer, Observers};
+use crate::pipe::Pipe;
+use crate::platform_handle::PlatformHandle;
+use crate::signals::SignalsState;
+use crate::watcher::Watcher;
+use libmojo_sync::Arc;
+
+/// A reference to an object of any kind. A clone refers to the same object; dropping one does not close it.
+#[derive(Clone, Debug)]
+pub enum Object {
+    /// An end of a message pipe.
+    Pipe(Pipe),
+    /// The end of a data pipe that writes.
+    Producer(Producer),
+    /// The end of a data pipe that reads.
+    Consumer(Consumer),
+    /// A shared buffer.
+    Buffer(SharedBuffer),
+    /// A wrapped descriptor of the operating system.
+    Platform(PlatformHandle),
+    /// A watcher.
+    Watcher(Watcher),
+    /// An invitation.
+    Invitation(Invitation),
+}
+
+/// Why an object cannot be put into a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransitError {
+    /// It is closed, or in a message already, or of a kind that cannot be sent.
+    InvalidArgument,
+    /// A two-phase read or write is in progress on it.
+    Busy,
+}
+
+impl Object {
+    /// Tells objects apart; unique among those that exist at one time.
+    pub fn id(&self) -> usize {
+        match self {
+            Object::Pipe(pipe) => Arc::as_ptr(pipe.port()) as usize,
+            Object::Producer(producer) => Arc::as_ptr(producer.end()) as usize,
+            Object::Consumer(consumer) => Arc::as_ptr(consumer.end()) as usize,
+            Object::Buffer(buffer) => buffer.id(),
+            Object::Platform(handle) => handle.id(),
+            Object::Watcher(watcher) => watcher.id(),
+            Object::Invitation(invitation) => invitation.id(),
+        }
+    }
+
+    /// The present signals; none for kinds that have no signals.
+    pub fn signals(&self) -> SignalsState {
+        match self {
+            Object::Pipe(pipe) => pipe.signals(),
+            Object::Producer(producer) => producer.signals(),
+            Object::Consumer(consumer) => consumer.signals(),
+            _ => SignalsState::default(),
+        }
+    }
+
+    /// True if the object is neither closed nor inside a message.
+    pub fn is_open(&self) -> bool {
+        match self {
+            Object::Pipe(pipe) => pipe.is_open(),
+            Object::Producer(producer) => producer.end().is_open(),
+            Object::Consumer(consumer) => consumer.end().is_open(),
+            _ => true,
+        }
+    }
+
+    /// Closes the object for everyone who refers to it. Closing again does nothing.
+    pub fn close(&self) {
+        match self {
+            Object::Pipe(pipe) => pipe.close(),
+            Object::Producer(producer) => producer.end().close(),
+            Object::Consumer(consumer) => consumer.end().close(),
+            Object::Buffer(_) => {}
+            Object::Platform(handle) => drop(handle.take()),
+            Object::Watcher(watcher) => watcher.close(),
+            Object::Invitation(invitation) => invitation.close(),
+        }
+    }
+
+    // ---- observers ---------------------------------------------------------------------------------------
+
+    pub(crate) fn observers(&self) -> Option<&Observers> {
+        match self {
+            Object::Pipe(pipe) => Some(pipe.observers()),
+            Object::Producer(producer) => Some(producer.end().observers()),
+            Object::Consumer(consumer) => Some(consumer.end().observers()),
+            _ => None,
+        }
+    }
+
+    /// Adds an observer, which may be told of a change at once.
+    pub(crate) fn observe(&self, observer: Arc<dyn Observer>, deferred: &mut Deferred) {
+        let Some(observers) = self.observers() else { return };
+        observers.add(observer);
+        match self {
+            Object::Producer(producer) => producer.end().evaluate(deferred),
+            Object::Consumer(consumer) => consumer.end().evaluate(deferred),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn unobserve(&self, observer: &Arc<dyn Observer>) {
+        if let Some(observers) = self.observers() {
+            observers.remove(observer);
+        }
+    }
+
+    // ---- transit -----------------------------------------------------------------------------------------
+
+    /// Takes the object out of reach of everyone who refers to it, in order to put it into a message.
+    pub fn begin_transit(&self) -> Result<(), TransitError> {
+        match self {
+            Object::Pipe(pipe) => pipe.begin_transit(),
+            Object::Producer(producer) => producer.end().begin_transit(),
+            Object::Consumer(consumer) => consumer.end().begin_transit(),
+            Object::Buffer(_) | Object::Platform(_) => Ok(()),
+            Object::Watcher(_) | Object::Invitation(_) => Err(TransitError::InvalidArgument),
+        }
+    }
+
+    /// Undoes [`begin_transit`](Self::begin_transit).
+    pub fn end_transit(&self) {
+        match self {
+            Object::Pipe(pipe) => pipe.end_transit(),
+            Object::Producer(producer) => producer.end().end_transit(),
+            Object::Consumer(consumer) => consumer.end().end_transit(),
+            _ => {}
+        }
+    }
+
+    /// Puts objects, for which [`begin_transit`](Self::begin_transit) has succeeded, into a message. Whoever
+    /// watches them is told that this is over. If the message takes no attachments, all stay as they are.
+    pub fn attach_all(objects: Vec<Object>, message: &mut Message) -> Result<(), (AttachError, Vec<Object>)> {
+        if !message.has_payload() || message.is_committed() {
+            return Err((AttachError::FailedPrecondition, objects));
+        }
+        if let Err(error) = Message::check_limits(0, message.num_attachments() + objects.len()) {
+            return Err((error, objects));
+        }
+        let mut deferred = Deferred::new();
+        for object in &objects {
+            if let Some(observers) = object.observers() {
+                observers.cancel_all(&mut deferred);
+            }
+        }
+        message.push_attachments(objects.into_iter().map(|object| Cargo::Here(object).into()));
+        Ok(())
+    }
+}

@@ -1,0 +1,187 @@
+//! Message pipes.
+
+use crate::deferred::Deferred;
+use crate::message::Message;
+use crate::node::{Node, RoutingNode, apply};
+use crate::object::TransitError;
+use crate::observe::Observers;
+use crate::signals::{Signals, SignalsState};
+use libmojo_ports::{PortRef, ReceiveError as Unreceived, SendError as Unsent};
+use std::fmt;
+
+pub use libmojo_ports::FuseError;
+
+pub(crate) type Port = PortRef<Message>;
+
+/// One end of a message pipe. A clone refers to the same end; dropping it does not close it.
+#[derive(Clone)]
+pub struct Pipe {
+    port: Port,
+}
+
+/// Why a message was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// The end is closed or inside a message.
+    NotOpen,
+    /// The message has no contents.
+    Empty,
+    /// The peer is closed or lost.
+    PeerClosed,
+    /// The message carries the end that it is sent from, or that end's peer, or an object of another node.
+    BadCargo,
+    /// The message has to leave the process but its context cannot be serialized.
+    NotSerializable,
+}
+
+/// Why no message was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiveError {
+    /// The end is closed or inside a message.
+    NotOpen,
+    /// There is none now.
+    Empty,
+    /// There is none, the peer is closed, and nothing is on its way any more.
+    PeerClosed,
+}
+
+impl Pipe {
+    /// Makes a pipe and returns its two ends.
+    pub fn create(node: &Node) -> (Pipe, Pipe) {
+        let (a, b) = node.routing().create_pipe();
+        (Self { port: a }, Self { port: b })
+    }
+
+    pub(crate) fn from_port(port: Port) -> Self {
+        Self { port }
+    }
+
+    pub(crate) fn port(&self) -> &Port {
+        &self.port
+    }
+
+    fn routing(&self) -> &RoutingNode {
+        self.port.node()
+    }
+
+    pub(crate) fn observers(&self) -> &Observers {
+        &self.port.data().observers
+    }
+
+    /// Sends a message; it never blocks. An uncommitted payload is committed as it is.
+    ///
+    /// If the peer is in this process and was not moved, it can receive the message when this returns. A context
+    /// is serialized within the call if the message has to be able to leave the process.
+    ///
+    /// # Errors
+    /// See [`SendError`]. The message comes back, but may have been serialized.
+    pub fn send(&self, mut message: Message) -> Result<(), (SendError, Message)> {
+        if message.is_empty() {
+            let error = if self.is_open() { SendError::Empty } else { SendError::NotOpen };
+            return Err((error, message));
+        }
+        message.commit_for_sending();
+        let mut deferred = Deferred::new();
+        loop {
+            message = match self.routing().send(&self.port, message) {
+                Ok(effects) => {
+                    apply(self.routing(), effects, &mut deferred);
+                    return Ok(());
+                }
+                Err(Unsent::NotPortable(mut message)) => match message.serialize() {
+                    Ok(()) => message,
+                    Err(_) => return Err((SendError::NotSerializable, message)),
+                },
+                Err(Unsent::NotOpen(message)) => return Err((SendError::NotOpen, message)),
+                Err(Unsent::PeerClosed(message)) => return Err((SendError::PeerClosed, message)),
+                Err(Unsent::BadCargo(message)) => return Err((SendError::BadCargo, message)),
+            };
+        }
+    }
+
+    /// Takes the oldest unread message.
+    pub fn receive(&self) -> Result<Message, ReceiveError> {
+        let message = self.routing().receive(&self.port).map_err(|error| match error {
+            Unreceived::NotOpen => ReceiveError::NotOpen,
+            Unreceived::Empty => ReceiveError::Empty,
+            Unreceived::PeerClosed => ReceiveError::PeerClosed,
+        })?;
+        if self.observers().any() {
+            self.observers().notify(&mut Deferred::new());
+        }
+        Ok(message)
+    }
+
+    /// Joins two pipes by one end of each. Both ends are closed afterwards, whatever the outcome; if it is
+    /// success, their peers are now each other's, and get what was unread at the ends.
+    pub fn fuse(&self, other: &Pipe) -> Result<(), FuseError> {
+        let mut deferred = Deferred::new();
+        let outcome = self.routing().fuse(&self.port, &other.port);
+        for end in [self, other] {
+            end.observers().cancel_all(&mut deferred);
+        }
+        match outcome {
+            Ok(effects) => {
+                apply(self.routing(), effects, &mut deferred);
+                Ok(())
+            }
+            Err(error) => {
+                self.close();
+                other.close();
+                Err(error)
+            }
+        }
+    }
+
+    /// Closes the end for everyone who refers to it. What is unread here is dropped; what was sent from here
+    /// still arrives.
+    pub fn close(&self) {
+        let mut deferred = Deferred::new();
+        if self.is_open() {
+            self.observers().cancel_all(&mut deferred);
+        }
+        let effects = self.routing().close(&self.port);
+        apply(self.routing(), effects, &mut deferred);
+    }
+
+    /// True if the end is neither closed nor inside a message.
+    pub fn is_open(&self) -> bool {
+        self.port.status().is_open
+    }
+
+    /// The present signals.
+    pub fn signals(&self) -> SignalsState {
+        let status = self.port.status();
+        let peer_open = !status.peer_closed;
+        SignalsState {
+            satisfied: Signals::READABLE.when(status.unread)
+                | Signals::WRITABLE.when(peer_open)
+                | Signals::PEER_CLOSED.when(status.peer_closed)
+                | Signals::PEER_REMOTE.when(status.peer_remote),
+            satisfiable: Signals::READABLE.when(status.unread || status.more_may_come)
+                | (Signals::WRITABLE | Signals::PEER_REMOTE).when(peer_open)
+                | Signals::PEER_CLOSED,
+        }
+    }
+
+    pub(crate) fn begin_transit(&self) -> Result<(), TransitError> {
+        if self.routing().begin_transit(&self.port) { Ok(()) } else { Err(TransitError::InvalidArgument) }
+    }
+
+    pub(crate) fn end_transit(&self) {
+        self.routing().end_transit(&self.port);
+    }
+}
+
+impl fmt::Debug for Pipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipe").field("signals", &self.signals()).finish()
+    }
+}
+
+/// Closes a port that nothing else refers to.
+pub(crate) fn close_port(port: &Port) {
+    let mut deferred = Deferred::new();
+    let effects = port.node().close(port);
+    apply(port.node(), effects, &mut deferred);
+}

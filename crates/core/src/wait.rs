@@ -1,0 +1,189 @@
+//! Waiting for signals: by a blocked thread, or by a task.
+
+use crate::deferred::Deferred;
+use crate::object::Object;
+use crate::observe::Observer;
+use crate::signals::{Readiness, Signals, SignalsState};
+use libmojo_sync::{Arc, Condvar, Mutex, Rank};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+/// Why a wait ended without the signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitError {
+    /// The object has no signals.
+    InvalidArgument,
+    /// None of the signals can be raised any more. The state that says so.
+    Unsatisfiable(SignalsState),
+    /// The object was closed or put into a message meanwhile.
+    Cancelled,
+    /// The deadline has passed.
+    DeadlineExceeded,
+}
+
+/// Blocks the thread until the object has one of `signals`, or never will. `None` waits without a deadline.
+pub fn wait(object: &Object, signals: Signals, deadline: Option<Instant>) -> Result<SignalsState, WaitError> {
+    wait_many(&[(object, signals)], deadline).map(|(_, state)| state).map_err(|(_, error)| error)
+}
+
+/// Blocks the thread until one of several objects has one of the signals it is listed with, or never will.
+/// Returns the first such object's position in the list, with its state or with the reason. A missed deadline has
+/// no position of its own and is reported with 0.
+pub fn wait_many(
+    objects: &[(&Object, Signals)],
+    deadline: Option<Instant>,
+) -> Result<(usize, SignalsState), (usize, WaitError)> {
+    if let Some(at) = objects.iter().position(|(object, _)| object.observers().is_none()) {
+        return Err((at, WaitError::InvalidArgument));
+    }
+    if let Some(outcome) = look(objects) {
+        return outcome;
+    }
+    let sleeper = Arc::new(Sleeper { awake: Mutex::new(Rank::Leaf, false), condvar: Condvar::new() });
+    let observer: Arc<dyn Observer> = sleeper.clone();
+    let _registration = Registration::new(objects, &observer);
+    loop {
+        if let Some(outcome) = look(objects) {
+            return outcome;
+        }
+        let mut awake = sleeper.awake.lock();
+        while !*awake {
+            let left = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                Some(left) if left.is_zero() => return Err((0, WaitError::DeadlineExceeded)),
+                left => left,
+            };
+            awake = sleeper.condvar.wait(awake, left);
+        }
+        *awake = false;
+    }
+}
+
+type Outcome = Result<(usize, SignalsState), (usize, WaitError)>;
+
+fn look(objects: &[(&Object, Signals)]) -> Option<Outcome> {
+    objects.iter().enumerate().find_map(|(at, (object, signals))| {
+        let outcome = look_at(object, *signals)?;
+        Some(outcome.map(|state| (at, state)).map_err(|error| (at, error)))
+    })
+}
+
+fn look_at(object: &Object, signals: Signals) -> Option<Result<SignalsState, WaitError>> {
+    if !object.is_open() {
+        return Some(Err(WaitError::Cancelled));
+    }
+    let state = object.signals();
+    state.readiness(signals).map(|readiness| match readiness {
+        Readiness::Satisfied => Ok(state),
+        Readiness::Unsatisfiable => Err(WaitError::Unsatisfiable(state)),
+    })
+}
+
+/// An observer's presence at some objects, ended when dropped.
+struct Registration<'a> {
+    objects: &'a [(&'a Object, Signals)],
+    observer: &'a Arc<dyn Observer>,
+}
+
+impl<'a> Registration<'a> {
+    fn new(objects: &'a [(&'a Object, Signals)], observer: &'a Arc<dyn Observer>) -> Self {
+        let mut deferred = Deferred::new();
+        for (object, _) in objects {
+            object.observe(observer.clone(), &mut deferred);
+        }
+        Self { objects, observer }
+    }
+}
+
+impl Drop for Registration<'_> {
+    fn drop(&mut self) {
+        self.objects.iter().for_each(|(object, _)| object.unobserve(self.observer));
+    }
+}
+
+/// A thread that is blocked.
+struct Sleeper {
+    awake: Mutex<bool>,
+    condvar: Condvar,
+}
+
+impl Observer for Sleeper {
+    fn changed(self: Arc<Self>, _: &mut Deferred) {
+        *self.awake.lock() = true;
+        self.condvar.notify_all();
+    }
+
+    fn cancelled(self: Arc<Self>, deferred: &mut Deferred) {
+        self.changed(deferred);
+    }
+}
+
+/// A future that is ready when the object has one of the signals, or never will. Dropping it ends the wait.
+pub struct Signalled {
+    object: Object,
+    signals: Signals,
+    task: Option<Arc<Task>>,
+}
+
+impl Signalled {
+    /// Waits for any of `signals` of the object.
+    pub fn new(object: Object, signals: Signals) -> Self {
+        Self { object, signals, task: None }
+    }
+}
+
+/// A task that is pending. The waker is taken out to be used: one wake answers one poll.
+struct Task {
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Observer for Task {
+    fn changed(self: Arc<Self>, deferred: &mut Deferred) {
+        let waker = self.waker.lock().take();
+        if let Some(waker) = waker {
+            deferred.wake(waker);
+        }
+    }
+
+    fn cancelled(self: Arc<Self>, deferred: &mut Deferred) {
+        self.changed(deferred);
+    }
+}
+
+impl Future for Signalled {
+    type Output = Result<SignalsState, WaitError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.object.observers().is_none() {
+            return Poll::Ready(Err(WaitError::InvalidArgument));
+        }
+        if let Some(outcome) = look_at(&self.object, self.signals) {
+            return Poll::Ready(outcome);
+        }
+        let waker = Some(context.waker().clone());
+        match &self.task {
+            Some(task) => {
+                let previous = std::mem::replace(&mut *task.waker.lock(), waker);
+                drop(previous);
+            }
+            None => {
+                let task = Arc::new(Task { waker: Mutex::new(Rank::Leaf, waker) });
+                self.object.observe(task.clone(), &mut Deferred::new());
+                self.task = Some(task);
+            }
+        }
+        match look_at(&self.object, self.signals) {
+            Some(outcome) => Poll::Ready(outcome),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Signalled {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take() {
+            self.object.unobserve(&(task as Arc<dyn Observer>));
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Watchers: callbacks for changes of signals.
+//!
+//! `state` holds the rules as a pure state machine; this file connects it to objects and delivers what it
+//! decides. Deliveries for one watch never overlap: a thread that has something to deliver while another thread
+//! runs the callback leaves it to that thread instead of waiting.
+
+mod state;
+
+use crate::deferred::Deferred;
+use crate::object::Object;
+use crate::observe::Observer;
+use crate::signals::{Readiness, Signals, SignalsState};
+use libmojo_sync::{Arc, Mutex, Rank};
+use state::{Key, WatchSet};
+use std::collections::VecDeque;
+use std::fmt;
+
+/// What a watcher tells about one of its watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// The value that the watch was added with.
+    pub context: usize,
+    /// What happened.
+    pub event: WatchEvent,
+    /// The signals at the moment of the event; none for a cancellation.
+    pub state: SignalsState,
+    /// True if another process caused it, false if a call on this thread did.
+    pub from_system: bool,
+}
+
+/// What happened to a watched object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchEvent {
+    /// A watched signal is raised.
+    Satisfied,
+    /// None of the watched signals can be raised any more.
+    Unsatisfiable,
+    /// The watch has ended. Always the last notification of a watch.
+    Cancelled,
+}
+
+impl From<Readiness> for WatchEvent {
+    fn from(readiness: Readiness) -> Self {
+        match readiness {
+            Readiness::Satisfied => WatchEvent::Satisfied,
+            Readiness::Unsatisfiable => WatchEvent::Unsatisfiable,
+        }
+    }
+}
+
+/// Why a watch was not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchError {
+    /// The watcher is closed, or the object has no signals, is closed, or is inside a message.
+    InvalidArgument,
+    /// The watcher has a watch with that context, or of that object.
+    AlreadyExists,
+}
+
+/// Why a watcher was not armed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ArmError {
+    /// The watcher is closed.
+    InvalidArgument,
+    /// It has no watches.
+    NotFound,
+    /// At least one watch is ready already. Some of these are listed, up to the number asked for; repeated calls
+    /// get round to each of them.
+    Ready(Vec<Notification>),
+}
+
+/// A callback and the objects whose signals it is called for.
+///
+/// A clone refers to the same watcher.
+#[derive(Clone)]
+pub struct Watcher(Arc<Inner>);
+
+struct Inner {
+    callback: Box<dyn Fn(Notification) + Send + Sync>,
+    watches: Mutex<WatchSet<Arc<Watch>>>,
+}
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watcher").field("watches", &self.0.watches.lock().len()).finish()
+    }
+}
+
+impl Watcher {
+    /// Makes a disarmed watcher without watches. The callback may be called on any thread, with several contexts
+    /// at once, but never twice at once for one watch.
+    pub fn new(callback: impl Fn(Notification) + Send + Sync + 'static) -> Self {
+        let watches = Mutex::new(Rank::Watcher, WatchSet::new());
+        Self(Arc::new(Inner { callback: Box::new(callback), watches }))
+    }
+
+    /// Begins to watch an object for any of `signals`. The callback never gets to see `hidden` signals.
+    pub fn watch(&self, object: &Object, signals: Signals, hidden: Signals, context: usize) -> Result<(), WatchError> {
+        let mut deferred = Deferred::new();
+        let watch = {
+            let mut watches = self.0.watches.lock();
+            if watches.is_closed() {
+                return Err(WatchError::InvalidArgument);
+            }
+            if watches.has(context, object.id()) {
+                return Err(WatchError::AlreadyExists);
+            }
+            if object.observers().is_none() {
+                return Err(WatchError::InvalidArgument);
+            }
+            watches.add(context, object.id(), |key| {
+                Arc::new(Watch {
+                    watcher: self.0.clone(),
+                    object: object.clone(),
+                    signals,
+                    hidden,
+                    context,
+                    key,
+                    delivery: Mutex::new(Rank::Leaf, Delivery::default()),
+                })
+            })
+        };
+        object.observe(watch.clone(), &mut deferred);
+        if !object.is_open() {
+            // Closed or put into a message meanwhile; whoever did that may have missed the new watch.
+            self.0.watches.lock().remove(watch.key);
+            object.unobserve(&(watch as Arc<dyn Observer>));
+            return Err(WatchError::InvalidArgument);
+        }
+        watch.changed(&mut deferred);
+        Ok(())
+    }
+
+    /// Ends a watch; its cancellation is notified. False if there is none with that context.
+    pub fn cancel(&self, context: usize) -> bool {
+        let mut deferred = Deferred::new();
+        let removed = self.0.watches.lock().remove_context(context);
+        match removed {
+            Some(watch) => {
+                watch.end(&mut deferred);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Makes the next change by which a watch becomes ready call the callback. `limit` is how many watches that
+    /// are ready already to list.
+    pub fn arm(&self, limit: usize) -> Result<(), ArmError> {
+        let mut watches = self.0.watches.lock();
+        if watches.is_closed() {
+            return Err(ArmError::InvalidArgument);
+        }
+        if watches.len() == 0 {
+            return Err(ArmError::NotFound);
+        }
+        if watches.arm() {
+            return Ok(());
+        }
+        let ready = watches.ready(limit).into_iter().map(|(watch, readiness, state)| Notification {
+            context: watch.context,
+            event: readiness.into(),
+            state,
+            from_system: false,
+        });
+        Err(ArmError::Ready(ready.collect()))
+    }
+
+    /// Ends all watches for good; each is notified of its cancellation.
+    pub fn close(&self) {
+        let mut deferred = Deferred::new();
+        let ended = self.0.watches.lock().close();
+        for watch in ended {
+            watch.end(&mut deferred);
+        }
+    }
+
+    pub(crate) fn id(&self) -> usize {
+        Arc::as_ptr(&self.0) as usize
+    }
+}
+
+/// One watched object of one watcher.
+pub(crate) struct Watch {
+    watcher: Arc<Inner>,
+    object: Object,
+    signals: Signals,
+    hidden: Signals,
+    context: usize,
+    key: Key,
+    delivery: Mutex<Delivery>,
+}
+
+/// What is to be delivered for a watch.
+pub(crate) enum Occasion {
+    Ready(Readiness, SignalsState),
+    Cancelled,
+}
+
+#[derive(Default)]
+struct Delivery {
+    /// The callback runs on some thread, which also delivers what is waiting.
+    running: bool,
+    /// Nothing but the cancellation is delivered any more.
+    cancelled: bool,
+    waiting: VecDeque<(Occasion, bool)>,
+}
+
+impl Watch {
+    /// To be called by whoever removed the watch from its watcher, which only one can.
+    fn end(self: Arc<Self>, deferred: &mut Deferred) {
+        self.delivery.lock().cancelled = true;
+        let observer: Arc<dyn Observer> = self.clone();
+        self.object.unobserve(&observer);
+        deferred.notify(self, Occasion::Cancelled);
+    }
+
+    /// Calls the callback, or has the thread that is running it call it once more.
+    pub(crate) fn deliver(&self, occasion: Occasion, from_system: bool) {
+        let mut next = Some((occasion, from_system));
+        {
+            let mut delivery = self.delivery.lock();
+            if delivery.running {
+                delivery.waiting.extend(next);
+                return;
+            }
+            delivery.running = true;
+        }
+        while let Some((occasion, from_system)) = next {
+            let is_stale = !matches!(occasion, Occasion::Cancelled) && self.delivery.lock().cancelled;
+            if !is_stale {
+                let (event, state) = match occasion {
+                    Occasion::Ready(readiness, state) => (readiness.into(), state),
+                    Occasion::Cancelled => (WatchEvent::Cancelled, SignalsState::default()),
+                };
+                (self.watcher.callback)(Notification { context: self.context, event, state, from_system });
+            }
+            let mut delivery = self.delivery.lock();
+            next = delivery.waiting.pop_front();
+            delivery.running = next.is_some();
+        }
+    }
+}
+
+impl Observer for Watch {
+    fn changed(self: Arc<Self>, deferred: &mut Deferred) {
+        let fired = {
+            let mut watches = self.watcher.watches.lock();
+            let state = self.object.signals().without(self.hidden);
+            watches.update(self.key, state.readiness(self.signals), state)
+        };
+        if let Some((readiness, state)) = fired {
+            deferred.notify(self, Occasion::Ready(readiness, state));
+        }
+    }
+
+    fn cancelled(self: Arc<Self>, deferred: &mut Deferred) {
+        let removed = self.watcher.watches.lock().remove(self.key);
+        if let Some(watch) = removed {
+            watch.end(deferred);
+        }
+    }
+}
