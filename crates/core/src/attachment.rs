@@ -49,9 +49,7 @@ impl Attachment {
     pub(crate) fn awaits_port(&self) -> bool {
         matches!(
             self.0,
-            Cargo::ArrivingPipe
-                | Cargo::ArrivingData { .. }
-                | Cargo::Lost { comes_with_port: true, port: None }
+            Cargo::ArrivingPipe | Cargo::ArrivingData { .. } | Cargo::Lost { comes_with_port: true, port: None }
         )
     }
 

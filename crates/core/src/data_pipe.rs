@@ -91,7 +91,11 @@ impl Ring {
         let len = usize::try_from(capacity).ok().and_then(|capacity| capacity.checked_add(DATA));
         let mapping = memory.map(0, len.ok_or(io::ErrorKind::InvalidInput)?)?;
         let words_fit = mapping.atomic_u64(WRITE_INDEX).is_some() && mapping.atomic_u32(PRODUCER_WANTS).is_some();
-        if words_fit { Ok(Self { memory, mapping, capacity, element }) } else { Err(io::ErrorKind::InvalidInput.into()) }
+        if words_fit {
+            Ok(Self { memory, mapping, capacity, element })
+        } else {
+            Err(io::ErrorKind::InvalidInput.into())
+        }
     }
 
     pub(crate) fn memory(&self) -> &SharedMemory {

@@ -94,12 +94,12 @@ impl Message {
         Self::default()
     }
 
-    /// A committed message with a payload and nothing attached.
+    /// A message with a payload, to which objects can still be attached.
     pub fn with_payload(bytes: &[u8]) -> Self {
         let contents = Contents {
             payload: Payload::from_slice(bytes),
             attachments: Vec::new(),
-            is_committed: true,
+            is_committed: false,
             is_emptied: false,
         };
         Self { body: Body::Contents(contents), sender: None }
@@ -315,13 +315,20 @@ impl Message {
         Ok(contents.attachments.iter_mut().filter_map(Attachment::take).collect())
     }
 
-    /// What a write does before it sends: a payload is committed as it is.
-    pub(crate) fn commit_for_sending(&mut self) {
+    /// Commits an uncommitted payload as it is.
+    pub fn commit_as_is(&mut self) {
         if let Body::Contents(contents) = &mut self.body {
             contents.is_committed = true;
-            if contents.is_emptied {
+        }
+    }
+
+    /// What a write does before it sends. Attachments that were taken out are not sent again.
+    pub(crate) fn prepare_to_send(&mut self) {
+        self.sender = None;
+        if let Body::Contents(contents) = &mut self.body {
+            contents.is_committed = true;
+            if std::mem::take(&mut contents.is_emptied) {
                 contents.attachments.clear();
-                contents.is_emptied = false;
             }
         }
     }

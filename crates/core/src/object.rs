@@ -32,6 +32,26 @@ pub enum Object {
     Invitation(Invitation),
 }
 
+macro_rules! from {
+    ($($variant:ident($type:ty)),+) => {
+        $(impl From<$type> for Object {
+            fn from(object: $type) -> Object {
+                Object::$variant(object)
+            }
+        })+
+    };
+}
+
+from!(
+    Pipe(Pipe),
+    Producer(Producer),
+    Consumer(Consumer),
+    Buffer(SharedBuffer),
+    Platform(PlatformHandle),
+    Watcher(Watcher),
+    Invitation(Invitation)
+);
+
 /// Why an object cannot be put into a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransitError {

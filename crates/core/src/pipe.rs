@@ -1,6 +1,7 @@
 //! Message pipes.
 
 use crate::deferred::Deferred;
+use crate::limits::MAX_MESSAGE_BYTES;
 use crate::message::Message;
 use crate::node::{Node, RoutingNode, apply};
 use crate::object::TransitError;
@@ -30,6 +31,8 @@ pub enum SendError {
     PeerClosed,
     /// The message carries the end that it is sent from, or that end's peer, or an object of another node.
     BadCargo,
+    /// The payload is over [`MAX_MESSAGE_BYTES`].
+    TooLarge,
     /// The message has to leave the process but its context cannot be serialized.
     NotSerializable,
 }
@@ -80,7 +83,10 @@ impl Pipe {
             let error = if self.is_open() { SendError::Empty } else { SendError::NotOpen };
             return Err((error, message));
         }
-        message.commit_for_sending();
+        if message.payload().len() > MAX_MESSAGE_BYTES {
+            return Err((SendError::TooLarge, message));
+        }
+        message.prepare_to_send();
         let mut deferred = Deferred::new();
         loop {
             message = match self.routing().send(&self.port, message) {

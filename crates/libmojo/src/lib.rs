@@ -1,1 +1,67 @@
-//! Mojo message pipes, data pipes, shared buffers and watchers: the safe Rust API.
+//! Message pipes, data pipes, shared buffers and watchers, within a process and across processes.
+//!
+//! A [`MessagePipe`] carries [`Message`]s in both directions: bytes, with any number of [`Handle`]s attached,
+//! which may be ends of pipes themselves. A pipe works the same whether its ends are in one process or in two,
+//! and its ends can move while it is in use. Bulk data goes through data pipes ([`Producer`], [`Consumer`]),
+//! data that several processes use at once through [`SharedBuffer`]s.
+//!
+//! ```
+//! use libmojo::{Message, MessagePipe};
+//!
+//! let (here, there) = MessagePipe::create();
+//! let (talk, listen) = MessagePipe::create();
+//! // One end of a pipe travels inside a message on another.
+//! here.send(Message::from("talk over this").with(listen))?;
+//!
+//! let mut message = there.recv()?;
+//! let listen = message.take_handles()?.remove(0).into_pipe().expect("a pipe end");
+//! talk.send(Message::from("hello"))?;
+//! assert_eq!(listen.recv()?.payload(), b"hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Other processes
+//!
+//! Two processes get their first pipes in common through an [`Invitation`], sent over a connected UNIX socket.
+//! From then on everything else can be sent through those.
+//!
+//! # Ownership, threads, waiting
+//!
+//! Every value owns its object: dropping it closes the object, and sending it moves it. All operations may be
+//! called from any thread. Each can be tried (`try_recv`), waited for by blocking (`recv`, `recv_timeout`,
+//! [`wait_many`]), or awaited by a task of any executor (`recv_async`, [`Waitable::ready`]).
+//!
+//! # Features
+//!
+//! The crate has none yet.
+#![forbid(unsafe_code)]
+
+mod data_pipe;
+mod error;
+mod handle;
+mod invitation;
+mod message;
+mod owned;
+mod pipe;
+mod shared_buffer;
+mod wait;
+mod watcher;
+
+pub use data_pipe::{Consumer, DataPipeOptions, Producer, ReadWindow, WriteWindow};
+pub use error::{
+    BufferError, DataPipeError, FuseError, InvitationError, RecvError, SendError, SendErrorKind, TakeError,
+    TryRecvError, WaitError, WatchError,
+};
+pub use handle::Handle;
+pub use invitation::{AcceptedInvitation, Invitation, socket_pair};
+pub use libmojo_core::buffer::Guid;
+pub use libmojo_core::limits;
+pub use libmojo_core::node::{ErrorHandler, Node, ProcessError};
+pub use libmojo_core::signals::{Signals, SignalsState};
+pub use libmojo_core::watcher::{Notification, WatchEvent};
+pub use libmojo_core::{AccessError, Mapping};
+pub use message::{Message, Serialize};
+pub use pipe::MessagePipe;
+pub use shared_buffer::SharedBuffer;
+pub use wait::{Ready, Waitable, wait_many};
+pub use watcher::Watcher;

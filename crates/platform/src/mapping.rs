@@ -64,9 +64,8 @@ impl Mapping {
         let aligned = offset - within_page as u64;
         // SAFETY: a null hint lets the system choose a free range, so no existing memory is replaced; the
         // descriptor is open for the duration of the call, and the mapping does not need it afterwards.
-        let base = unsafe {
-            rustix::mm::mmap(std::ptr::null_mut(), base_len, protection, MapFlags::SHARED, fd, aligned)
-        }?;
+        let base =
+            unsafe { rustix::mm::mmap(std::ptr::null_mut(), base_len, protection, MapFlags::SHARED, fd, aligned) }?;
         let base = NonNull::new(base.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
         let mapping = Self { base, base_len, offset: within_page, len, read_only };
         // A child made by fork must not take part in what the indices in this memory say of its parent. Refusal is

@@ -152,7 +152,11 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn end(&self) -> Result<(), WireError> {
-        if self.0.is_empty() { Ok(()) } else { violation(format!("{} bytes behind a frame's last field", self.0.len())) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            violation(format!("{} bytes behind a frame's last field", self.0.len()))
+        }
     }
 }
 

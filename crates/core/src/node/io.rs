@@ -241,12 +241,7 @@ fn take_frames(node: &RoutingNode, link: &Arc<Link>, reader: &mut Reader) -> Res
     Ok(())
 }
 
-fn take_frame(
-    node: &RoutingNode,
-    link: &Arc<Link>,
-    frame: InFrame,
-    deferred: &mut Deferred,
-) -> Result<(), WireError> {
+fn take_frame(node: &RoutingNode, link: &Arc<Link>, frame: InFrame, deferred: &mut Deferred) -> Result<(), WireError> {
     let Some(peer) = link.peer.get() else { return greet(node, link, &frame, deferred) };
     match frame.kind {
         EVENT => {
@@ -277,12 +272,7 @@ fn take_frame(
 }
 
 /// Takes the first frame of the other side.
-fn greet(
-    node: &RoutingNode,
-    link: &Arc<Link>,
-    frame: &InFrame,
-    deferred: &mut Deferred,
-) -> Result<(), WireError> {
+fn greet(node: &RoutingNode, link: &Arc<Link>, frame: &InFrame, deferred: &mut Deferred) -> Result<(), WireError> {
     let hello = wire::decode_hello(frame)?;
     let is_inviter = matches!(link.role, LinkRole::Inviter(_));
     if hello.is_inviter == is_inviter {

@@ -47,10 +47,7 @@ impl Node {
     /// Makes a node that is not connected to any other.
     pub fn new() -> Self {
         let name = NodeName(u128::from_le_bytes(random::<16>()));
-        let data = NodeData {
-            links: Links::new(),
-            default_error_handler: Mutex::new(Rank::Leaf, None),
-        };
+        let data = NodeData { links: Links::new(), default_error_handler: Mutex::new(Rank::Leaf, None) };
         let new_name = || PortName(u128::from_le_bytes(random::<16>()));
         Self(libmojo_ports::Node::new(name, Reach::Adjacent, data, new_name))
     }

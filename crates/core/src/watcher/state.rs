@@ -123,9 +123,8 @@ impl<W: Clone> WatchSet<W> {
             self.last_reported = *last;
         }
         let entries = keys.iter().filter_map(|key| self.watches.get(key));
-        let reports = entries.filter_map(|entry| {
-            entry.readiness.map(|(readiness, state)| (entry.watch.clone(), readiness, state))
-        });
+        let reports = entries
+            .filter_map(|entry| entry.readiness.map(|(readiness, state)| (entry.watch.clone(), readiness, state)));
         reports.collect()
     }
 }

@@ -1,0 +1,121 @@
+//! Invitations.
+
+use crate::owned::Owned;
+use crate::{ErrorHandler, InvitationError, MessagePipe, Node};
+use libmojo_core::Socket;
+use libmojo_core::invitation as core;
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// An invitation to another process: pipes under names, of which this process keeps one end each.
+///
+/// Dropped unsent, it closes the other ends.
+///
+/// ```
+/// use libmojo::{AcceptedInvitation, Invitation, Message, Node, socket_pair};
+///
+/// # let there = Node::new();
+/// let invitation = Invitation::new();
+/// let pipe = invitation.attach(b"greetings")?;
+/// pipe.send(Message::from("written before the other process exists"))?;
+///
+/// let (ours, theirs) = socket_pair()?;
+/// invitation.send(ours).map_err(|(error, _socket)| error)?;
+/// // `theirs` is inherited by another process, as its standard input perhaps, which then does this:
+/// let accepted = AcceptedInvitation::accept_on(&there, theirs).map_err(|(error, _socket)| error)?;
+/// let pipe = accepted.extract(b"greetings")?;
+/// assert_eq!(pipe.recv()?.payload(), b"written before the other process exists");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Invitation(Owned<core::Invitation>);
+
+/// An invitation that this process has accepted. Dropping it closes the pipes that were not extracted.
+#[derive(Debug)]
+pub struct AcceptedInvitation(Owned<core::Invitation>);
+
+/// Two connected sockets, one to keep and one for another process. Neither is inherited by programs that this
+/// process executes, unless it is made their standard input or the like.
+pub fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (a, b) = Socket::pair()?;
+    Ok((a.into(), b.into()))
+}
+
+impl Default for Invitation {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Invitation {
+    /// Makes an invitation without pipes.
+    pub fn new() -> Self {
+        Self::new_on(Node::process())
+    }
+
+    /// Makes an invitation from a node of its own.
+    pub fn new_on(node: &Node) -> Self {
+        Self(Owned::new(core::Invitation::new(node)))
+    }
+
+    /// Attaches a new pipe under a name, any bytes, and returns this process's end. It can be used at once.
+    pub fn attach(&self, name: &[u8]) -> Result<MessagePipe, InvitationError> {
+        self.0.attach(name).map(MessagePipe::own).map_err(translate)
+    }
+
+    /// Sends the invitation over a connected UNIX stream socket whose other end is, or will be, with the invited
+    /// process. If that process never accepts, or ends, the pipes are closed.
+    ///
+    /// # Errors
+    /// The socket comes back with the reason; the attached pipes are closed.
+    pub fn send(self, socket: impl Into<OwnedFd>) -> Result<(), (InvitationError, OwnedFd)> {
+        self.0.send(socket.into(), None).map_err(|(error, socket)| (translate(error), socket))
+    }
+
+    /// Like [`send`](Self::send); `handler` hears of messages that were reported as bad, of breaches of the
+    /// protocol, and of the end of the connection.
+    pub fn send_with_handler(
+        self,
+        socket: impl Into<OwnedFd>,
+        handler: ErrorHandler,
+    ) -> Result<(), (InvitationError, OwnedFd)> {
+        self.0.send(socket.into(), Some(handler)).map_err(|(error, socket)| (translate(error), socket))
+    }
+}
+
+impl AcceptedInvitation {
+    /// Accepts an invitation over a connected UNIX stream socket. Returns at once; whether there is anybody at
+    /// the other side shows at the extracted pipes.
+    ///
+    /// # Errors
+    /// The socket comes back with the reason.
+    pub fn accept(socket: impl Into<OwnedFd>) -> Result<Self, (InvitationError, OwnedFd)> {
+        Self::accept_on(Node::process(), socket)
+    }
+
+    /// Accepts an invitation for a node of its own.
+    pub fn accept_on(node: &Node, socket: impl Into<OwnedFd>) -> Result<Self, (InvitationError, OwnedFd)> {
+        core::Invitation::accept(node, socket.into())
+            .map(|accepted| Self(Owned::new(accepted)))
+            .map_err(|(error, socket)| (translate(error), socket))
+    }
+
+    /// Takes a pipe out by its name. It can be used at once. If the inviter turns out not to have attached one of
+    /// that name, or it was extracted before, the pipe's peer is closed.
+    pub fn extract(&self, name: &[u8]) -> Result<MessagePipe, InvitationError> {
+        self.0.extract(name).map(MessagePipe::own).map_err(translate)
+    }
+}
+
+fn translate(error: core::InvitationError) -> InvitationError {
+    match error {
+        core::InvitationError::InvalidName => InvitationError::InvalidName,
+        core::InvitationError::AlreadyExists => InvitationError::AlreadyExists,
+        core::InvitationError::ResourceExhausted => InvitationError::ResourceExhausted,
+        core::InvitationError::Socket(error) => InvitationError::Socket(error),
+        // The types of this module do not let an invitation be used for what it is not.
+        core::InvitationError::NotFound | core::InvitationError::FailedPrecondition => {
+            InvitationError::Socket(io::ErrorKind::Unsupported.into())
+        }
+    }
+}

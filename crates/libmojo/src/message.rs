@@ -1,0 +1,144 @@
+//! Messages.
+
+use crate::{Handle, TakeError};
+use libmojo_core::message::{Context, Message as CoreMessage, TakeError as CoreTakeError};
+use libmojo_core::object::Object;
+use std::any::Any;
+use std::fmt;
+
+/// Bytes with handles attached, or a value that turns into these if it has to leave the process.
+///
+/// Dropping a message closes the handles that are still in it.
+pub struct Message(CoreMessage);
+
+/// A value that can travel in a message.
+///
+/// Between two ends in one process the value itself arrives. It is serialized only when the message leaves the
+/// process: in the call that sends it there, or that moves the receiving end, on that call's thread.
+pub trait Serialize: Send + 'static {
+    /// The value as bytes and handles.
+    fn serialize(self) -> Message;
+}
+
+struct Lazy<T>(T);
+
+impl<T: Serialize> Context for Lazy<T> {
+    fn serialize(self: Box<Self>, message: &mut CoreMessage) {
+        *message = self.0.serialize().into_core();
+    }
+}
+
+impl Message {
+    /// A message with a payload and nothing attached.
+    pub fn new(payload: &[u8]) -> Self {
+        Self(CoreMessage::with_payload(payload))
+    }
+
+    /// A message that carries a value.
+    ///
+    /// ```
+    /// use libmojo::{Message, MessagePipe, Serialize};
+    ///
+    /// struct Point(i32, i32);
+    /// impl Serialize for Point {
+    ///     fn serialize(self) -> Message {
+    ///         Message::new(&[self.0.to_le_bytes(), self.1.to_le_bytes()].concat())
+    ///     }
+    /// }
+    ///
+    /// let (a, b) = MessagePipe::create();
+    /// a.send(Message::lazy(Point(3, 4)))?;
+    /// let point: Point = b.recv()?.into_value().ok().expect("still a value: both ends are here");
+    /// assert_eq!(point.1, 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn lazy<T: Serialize>(value: T) -> Self {
+        Self(CoreMessage::with_context(Box::new(Lazy(value))))
+    }
+
+    /// Attaches a handle behind those already attached. Has no effect on a message that carries a value, or that
+    /// was received: the handle is then closed.
+    pub fn with(mut self, handle: impl Into<Handle>) -> Self {
+        self.attach(handle);
+        self
+    }
+
+    /// See [`with`](Self::with).
+    pub fn attach(&mut self, handle: impl Into<Handle>) {
+        let object = handle.into().into_object();
+        // An owned handle is open and in nobody else's use, so it can always be sent.
+        let refused = match object.begin_transit() {
+            Ok(()) => Object::attach_all(vec![object], &mut self.0).err().map(|(_, objects)| objects),
+            Err(_) => Some(vec![object]),
+        };
+        refused.into_iter().flatten().for_each(|object| object.close());
+    }
+
+    /// The payload; empty for a message that carries a value.
+    pub fn payload(&self) -> &[u8] {
+        self.0.payload()
+    }
+
+    /// The payload, to be written to.
+    pub fn payload_mut(&mut self) -> &mut [u8] {
+        self.0.payload_mut()
+    }
+
+    /// True if the message carries a value.
+    pub fn is_lazy(&self) -> bool {
+        self.0.context().is_some()
+    }
+
+    /// The value that the message carries, if it is of this type and was not serialized; else the message.
+    pub fn into_value<T: Serialize>(mut self) -> Result<T, Message> {
+        let is_there = self.0.context().is_some_and(|context| (context as &dyn Any).is::<Lazy<T>>());
+        let context = if is_there { self.0.take_context() } else { None };
+        match context.map(|context| (context as Box<dyn Any>).downcast::<Lazy<T>>()) {
+            Some(Ok(lazy)) => Ok(lazy.0),
+            _ => Err(self),
+        }
+    }
+
+    /// Takes the attached handles out.
+    pub fn take_handles(&mut self) -> Result<Vec<Handle>, TakeError> {
+        self.0.commit_as_is();
+        match self.0.take_attachments() {
+            Ok(objects) => Ok(objects.into_iter().filter_map(Handle::from_object).collect()),
+            Err(CoreTakeError::NotFound) => Err(TakeError::AlreadyTaken),
+            Err(CoreTakeError::Aborted) => Err(TakeError::Lost),
+            Err(CoreTakeError::FailedPrecondition) => Err(TakeError::NotSerialized),
+        }
+    }
+
+    /// Reports the message as one that its sender should not have sent, to whoever invited that process with an
+    /// error handler, or, if it was made in this process, to the node's default handler.
+    pub fn report_bad(&self, text: &str) {
+        libmojo_core::node::Node::process().report_bad_message(&self.0, text);
+    }
+
+    pub(crate) fn from_core(inner: CoreMessage) -> Self {
+        Self(inner)
+    }
+
+    pub(crate) fn into_core(self) -> CoreMessage {
+        self.0
+    }
+}
+
+impl From<&str> for Message {
+    fn from(text: &str) -> Message {
+        Message::new(text.as_bytes())
+    }
+}
+
+impl From<&[u8]> for Message {
+    fn from(bytes: &[u8]) -> Message {
+        Message::new(bytes)
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

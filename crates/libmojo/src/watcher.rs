@@ -1,0 +1,60 @@
+//! Watchers.
+
+use crate::owned::Owned;
+use crate::{Notification, Signals, Waitable, WatchError};
+use libmojo_core::watcher as core;
+
+/// A callback, and the objects whose signals it is called for. Dropping it ends all its watches.
+///
+/// A watcher must be armed to be called, and is disarmed by calling: so at most one notification follows each
+/// [`arm`](Self::arm), besides the one with which each watch ends.
+///
+/// ```
+/// use libmojo::{Message, MessagePipe, Notification, Signals, WatchEvent, Watcher};
+/// use std::sync::mpsc;
+///
+/// let (events, happened) = mpsc::channel();
+/// let watcher = Watcher::new(move |event: Notification| events.send(event).unwrap());
+/// let (a, b) = MessagePipe::create();
+/// watcher.watch(&a, Signals::READABLE, 1234)?;
+/// watcher.arm(0).expect("nothing is readable yet");
+///
+/// b.send(Message::from("hello"))?;
+/// let event = happened.recv()?;
+/// assert_eq!((event.context, event.event), (1234, WatchEvent::Satisfied));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Watcher(Owned<core::Watcher>);
+
+impl Watcher {
+    /// Makes a disarmed watcher without watches. The callback may be called on any thread, for several watches
+    /// at once, but never twice at once for one watch. It may call anything in this crate.
+    pub fn new(callback: impl Fn(Notification) + Send + Sync + 'static) -> Self {
+        Self(Owned::new(core::Watcher::new(callback)))
+    }
+
+    /// Begins to watch an object for any of `signals`. `context` tells its notifications from others. The watch
+    /// ends when the object is dropped or sent away, by [`cancel`](Self::cancel), or with the watcher.
+    pub fn watch(&self, object: &dyn Waitable, signals: Signals, context: usize) -> Result<(), WatchError> {
+        match self.0.watch(&object.object(), signals, Signals::NONE, context) {
+            Ok(()) => Ok(()),
+            // What is borrowed is open and has signals, so there is no other reason.
+            Err(core::WatchError::AlreadyExists | core::WatchError::InvalidArgument) => Err(WatchError::AlreadyExists),
+        }
+    }
+
+    /// Ends a watch; its last notification says that it is cancelled. False if there is none with this context.
+    pub fn cancel(&self, context: usize) -> bool {
+        self.0.cancel(context)
+    }
+
+    /// Arms the watcher. If some watches are ready already, it stays disarmed, and up to `limit` of these come
+    /// back; repeated calls get round to each of them. A watcher without watches can always be armed.
+    pub fn arm(&self, limit: usize) -> Result<(), Vec<Notification>> {
+        match self.0.arm(limit) {
+            Ok(()) | Err(core::ArmError::NotFound | core::ArmError::InvalidArgument) => Ok(()),
+            Err(core::ArmError::Ready(ready)) => Err(ready),
+        }
+    }
+}
