@@ -23,7 +23,7 @@
   TYPE(struct name, size, alignment); \
   extern name name##_by_name;         \
   extern struct name name##_by_name
-#define FIELD(type, field, offset, size)   \
+#define FIELD(type, field, offset, size)    \
   HOLDS(offsetof(type, field) == (offset)); \
   HOLDS(sizeof(((type*)0)->field) == (size))
 
@@ -128,7 +128,7 @@ FIELD(MojoAcceptInvitationOptions, flags, 4, 4);
 
 /* The table of functions. */
 
-#define ENTRY(name, number)                                   \
+#define ENTRY(name, number) \
   FIELD(MojoSystemThunks, name, (number) * sizeof(void*), sizeof(void*))
 
 STRUCT(MojoSystemThunks, 38 * sizeof(void*), MOJO_ALIGNOF(void*));

@@ -404,10 +404,10 @@ MojoSendInvitation(MojoHandle invitation_handle,
 //                        CHANNEL
 //   ABORTED              the transport is not usable
 //   RESOURCE_EXHAUSTED   the connection cannot be set up
-MOJO_SYSTEM_EXPORT MojoResult MojoAcceptInvitation(
-    const MojoInvitationTransportEndpoint* transport_endpoint,
-    const MojoAcceptInvitationOptions* options,
-    MojoHandle* invitation_handle);
+MOJO_SYSTEM_EXPORT MojoResult
+MojoAcceptInvitation(const MojoInvitationTransportEndpoint* transport_endpoint,
+                     const MojoAcceptInvitationOptions* options,
+                     MojoHandle* invitation_handle);
 
 #ifdef __cplusplus
 }  // extern "C"

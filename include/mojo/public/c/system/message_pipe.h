@@ -347,10 +347,10 @@ inline MojoResult MojoAttachMessageContext(
 #else
 // The number of arguments determines which name comes to stand in fifth place.
 // The name alone, without parentheses behind it, still means the function.
-#define MojoAttachMessageContext(...)                          \
-  MOJO_INTERNAL_FIFTH_ARGUMENT(                                \
-      __VA_ARGS__, MojoAttachMessageContextWithDestructor,     \
-      MojoAttachMessageContext, MojoAttachMessageContext,      \
+#define MojoAttachMessageContext(...)                      \
+  MOJO_INTERNAL_FIFTH_ARGUMENT(                            \
+      __VA_ARGS__, MojoAttachMessageContextWithDestructor, \
+      MojoAttachMessageContext, MojoAttachMessageContext,  \
       MojoAttachMessageContext, MojoAttachMessageContext)(__VA_ARGS__)
 #define MOJO_INTERNAL_FIFTH_ARGUMENT(first, second, third, fourth, fifth, ...) \
   fifth
