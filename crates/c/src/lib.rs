@@ -1,1 +1,23 @@
 //! The Mojo C System API over the libmojo engine.
+//!
+//! `functions` holds what C programs call, one file for each header; `handles` and `messages` turn what they pass
+//! into objects of the engine, so that no value that is passed as a handle can do harm; `args` is how pointers
+//! are read and written; `callbacks` is how the program is called back. The C declarations are in
+//! `include/mojo/public/c/system`.
+//!
+//! # Safety
+//!
+//! Every exported function may be called from any thread with any handles. Pointers must be null or point to what
+//! the header says, for the duration of the call; required ones that are null are refused.
+#![allow(clippy::missing_safety_doc)]
+#![deny(unsafe_code)]
+
+mod args;
+mod callbacks;
+mod functions;
+mod handles;
+mod messages;
+mod result;
+mod slab;
+
+pub use functions::*;

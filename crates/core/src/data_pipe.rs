@@ -451,6 +451,8 @@ pub enum ReadInto<'a> {
     Peek(&'a mut [u8]),
     /// Consume up to so many without copying them.
     Discard(u32),
+    /// Find out whether reading so many would do anything.
+    Check(u32),
 }
 
 /// Makes a data pipe for elements of `element_num_bytes`. It can hold exactly `capacity_num_bytes`, a multiple of
@@ -572,6 +574,11 @@ impl Consumer {
         self.0.signals()
     }
 
+    /// True while a two-phase read is in progress.
+    pub fn is_busy(&self) -> bool {
+        self.0.state.lock().two_phase.is_some()
+    }
+
     /// How many bytes can be read. Counts as looking: what is there is no longer new.
     pub fn query(&self) -> Result<u32, DataPipeError> {
         let (mut state, _) = self.0.look()?;
@@ -604,7 +611,7 @@ impl Consumer {
         }
         let wanted = match &into {
             ReadInto::Consume(bytes) | ReadInto::Peek(bytes) => bytes.len(),
-            ReadInto::Discard(amount) => *amount as usize,
+            ReadInto::Discard(amount) | ReadInto::Check(amount) => *amount as usize,
         };
         if !wanted.is_multiple_of(ring.element as usize) {
             return Err(DataPipeError::InvalidArgument);
@@ -629,6 +636,7 @@ impl Consumer {
                 0
             }
             ReadInto::Discard(_) => amount,
+            ReadInto::Check(_) => 0,
         };
         self.0.advance(state, consumed);
         Ok(amount)

@@ -143,6 +143,12 @@ fn collect(body: impl FnOnce()) -> Deferred {
 /// itself is over.
 pub(crate) fn within_call<R>(body: impl FnOnce() -> R) -> R {
     assert_unlocked();
+    as_one_call(body)
+}
+
+/// Makes everything that `body` does one call: callbacks that become due in it run when it is over, and not
+/// before. For faces of the engine that need several of its operations, or a lock of their own, for one of theirs.
+pub fn as_one_call<R>(body: impl FnOnce() -> R) -> R {
     let mut result = None;
     let caused = collect(|| result = Some(body()));
     drop(caused);

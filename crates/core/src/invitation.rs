@@ -84,6 +84,11 @@ impl Invitation {
         Arc::as_ptr(&self.0) as usize
     }
 
+    /// True if it is yet to be sent and has no pipes.
+    pub fn is_bare(&self) -> bool {
+        matches!(&*self.0.state.lock(), State::Outgoing(pipes) if pipes.is_empty())
+    }
+
     /// Attaches a new pipe under a name, any bytes, and returns this process's end of it.
     pub fn attach(&self, name: &[u8]) -> Result<Pipe, InvitationError> {
         if name.len() > MAX_INVITATION_NAME_BYTES {

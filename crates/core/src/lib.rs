@@ -31,4 +31,5 @@ pub mod signals;
 pub mod wait;
 pub mod watcher;
 
+pub use deferred::as_one_call;
 pub use libmojo_platform::{AccessError, Mapping, Socket, monotonic_micros};

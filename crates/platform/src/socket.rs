@@ -107,8 +107,9 @@ impl Socket {
 }
 
 fn check(fd: &OwnedFd) -> io::Result<()> {
-    let is_fit = sockopt::socket_domain(fd)? == AddressFamily::UNIX && sockopt::socket_type(fd)? == SocketType::STREAM;
-    if !is_fit {
+    let is_unix = sockopt::socket_domain(fd).is_ok_and(|domain| domain == AddressFamily::UNIX);
+    let is_stream = sockopt::socket_type(fd).is_ok_and(|kind| kind == SocketType::STREAM);
+    if !is_unix || !is_stream {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a UNIX stream socket"));
     }
     // A pair whose other end is already gone was connected; its end will be noticed by whoever reads from it.

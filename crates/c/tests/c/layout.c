@@ -360,10 +360,6 @@ static MojoSystemThunks every_function_of_the_table(void) {
   return thunks;
 }
 
-static MojoSetSystemThunksFn setter(int embedder) {
-  return embedder ? &MojoEmbedderSetSystemThunks : &MojoSetSystemThunks;
-}
-
 struct invitation_functions {
   MojoResult (*create)(const struct MojoCreateInvitationOptions*, MojoHandle*);
   MojoResult (*attach)(MojoHandle,
@@ -460,9 +456,9 @@ MojoResult use_contexts(MojoMessageHandle message, int form) {
   }
 }
 
-size_t use_everything(int embedder);
-size_t use_everything(int embedder) {
+size_t use_everything(MojoSetSystemThunksFn set);
+size_t use_everything(MojoSetSystemThunksFn set) {
   MojoSystemThunks thunks = every_function_of_the_table();
   struct invitation_functions functions = every_function_of_invitations();
-  return functions.create ? setter(embedder)(&thunks) : 0;
+  return functions.create ? set(&thunks) : 0;
 }

@@ -3,7 +3,6 @@
  *
  *   smoke             all of it; exits with 0 if everything is as it must be
  *   smoke --child FD  the process that the invitation is for
- *   smoke --thunks    the functions redirected; apart, as that is for good
  */
 
 #define _GNU_SOURCE
@@ -29,7 +28,6 @@
 #include "mojo/public/c/system/core.h"
 #include "mojo/public/c/system/invitation.h"
 #include "mojo/public/c/system/macros.h"
-#include "mojo/public/c/system/thunks.h"
 
 /* ---- Checks ---- */
 
@@ -1617,10 +1615,11 @@ struct reports {
   unsigned num_reports;
   unsigned num_disconnections;
   char text[128];
+  int has_reason;
 };
 
 #define NO_REPORTS \
-  {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, ""}
+  {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, "", 0}
 
 static void on_process_error(uintptr_t context,
                              const MojoProcessErrorDetails* details) {
@@ -1629,7 +1628,8 @@ static void on_process_error(uintptr_t context,
   CHECK(details->struct_size == sizeof(*details));
   CHECK(reports->num_disconnections == 0);
   if (details->flags & MOJO_PROCESS_ERROR_FLAG_DISCONNECTED) {
-    CHECK(details->error_message == NULL && details->error_message_length == 0);
+    CHECK(!details->error_message == !details->error_message_length);
+    reports->has_reason = details->error_message != NULL;
     reports->num_disconnections++;
   } else {
     CHECK(details->error_message_length < sizeof(reports->text));
@@ -1678,6 +1678,7 @@ static void test_failing_invitations(void) {
   EXPECT(FAILED_PRECONDITION, wait_for(pipe, R));
   EXPECT(OK, MojoClose(pipe));
   wait_for_count(&of_nobody, &of_nobody.num_disconnections);
+  CHECK(of_nobody.has_reason);
 
   section("an invitation answered with nonsense");
   socket_pair(sockets);
@@ -1688,6 +1689,7 @@ static void test_failing_invitations(void) {
   EXPECT(OK, wait_for(pipe, C));
   EXPECT(OK, MojoClose(pipe));
   wait_for_count(&of_babbler, &of_babbler.num_disconnections);
+  CHECK(of_babbler.has_reason);
   close(sockets[1]);
 }
 
@@ -1902,6 +1904,7 @@ static void test_two_processes(void) {
   EXPECT(OK, MojoClose(pipe));
   expect_success_of(child);
   wait_for_count(&of_child, &of_child.num_disconnections);
+  CHECK(!of_child.has_reason);
 }
 
 static void run_child(int socket) {
@@ -1940,297 +1943,11 @@ static void run_child(int socket) {
   send_text(pipe, "bye", NULL, 0);
 }
 
-/* ---- Thunks ---- */
-
-/*
- * Every function is called with arguments that tell its number and their place,
- * and must reach the entry of the table with that number, arguments unchanged.
- */
-#define NUMBER(entry, place) ((unsigned)(entry) * 16 + (unsigned)(place))
-
-static unsigned called;
-static unsigned reached;
-
-static MojoResult reach(unsigned entry, int num_arguments, ...) {
-  va_list arguments;
-  va_start(arguments, num_arguments);
-  for (int place = 1; place <= num_arguments; place++)
-    CHECK(va_arg(arguments, uintptr_t) == NUMBER(entry, place));
-  va_end(arguments);
-  reached = entry;
-  return 1000 + entry;
-}
-
-/* STUB<n>(entry, Name, types of the n arguments) defines the function Name. */
-#define U uintptr_t
-#define STUB1(entry, name, A)       \
-  static MojoResult name(A a) {     \
-    return reach(entry, 1, (U)(a)); \
-  }
-#define STUB2(entry, name, A, B)            \
-  static MojoResult name(A a, B b) {        \
-    return reach(entry, 2, (U)(a), (U)(b)); \
-  }
-#define STUB3(entry, name, A, B, D)                 \
-  static MojoResult name(A a, B b, D d) {           \
-    return reach(entry, 3, (U)(a), (U)(b), (U)(d)); \
-  }
-#define STUB4(entry, name, A, B, D, E)                      \
-  static MojoResult name(A a, B b, D d, E e) {              \
-    return reach(entry, 4, (U)(a), (U)(b), (U)(d), (U)(e)); \
-  }
-#define STUB5(entry, name, A, B, D, E, F)                           \
-  static MojoResult name(A a, B b, D d, E e, F f) {                 \
-    return reach(entry, 5, (U)(a), (U)(b), (U)(d), (U)(e), (U)(f)); \
-  }
-#define STUB6(entry, name, A, B, D, E, F, G)                                \
-  static MojoResult name(A a, B b, D d, E e, F f, G g) {                    \
-    return reach(entry, 6, (U)(a), (U)(b), (U)(d), (U)(e), (U)(f), (U)(g)); \
-  }
-
-static MojoTimeTicks GetTimeTicksNow(void) {
-  return (MojoTimeTicks)reach(1, 0);
-}
-STUB1(2, Close, MojoHandle)
-STUB2(3, QueryHandleSignalsState, MojoHandle, MojoHandleSignalsState*)
-STUB3(4,
-      CreateMessagePipe,
-      const MojoCreateMessagePipeOptions*,
-      MojoHandle*,
-      MojoHandle*)
-STUB3(5, WriteMessage, MojoHandle, MojoMessageHandle, MojoWriteMessageFlags)
-STUB3(6, ReadMessage, MojoHandle, MojoMessageHandle*, MojoReadMessageFlags)
-STUB3(7,
-      CreateDataPipe,
-      const MojoCreateDataPipeOptions*,
-      MojoHandle*,
-      MojoHandle*)
-STUB4(8, WriteData, MojoHandle, const void*, uint32_t*, MojoWriteDataFlags)
-STUB4(9, BeginWriteData, MojoHandle, void**, uint32_t*, MojoWriteDataFlags)
-STUB2(10, EndWriteData, MojoHandle, uint32_t)
-STUB4(11, ReadData, MojoHandle, void*, uint32_t*, MojoReadDataFlags)
-STUB4(12, BeginReadData, MojoHandle, const void**, uint32_t*, MojoReadDataFlags)
-STUB2(13, EndReadData, MojoHandle, uint32_t)
-STUB3(14,
-      CreateSharedBuffer,
-      const MojoCreateSharedBufferOptions*,
-      uint64_t,
-      MojoHandle*)
-STUB3(15,
-      DuplicateBufferHandle,
-      MojoHandle,
-      const MojoDuplicateBufferHandleOptions*,
-      MojoHandle*)
-STUB5(16, MapBuffer, MojoHandle, uint64_t, uint64_t, void**, MojoMapBufferFlags)
-STUB1(17, UnmapBuffer, void*)
-STUB2(18, CreateWatcher, MojoWatcherNotificationCallback, MojoHandle*)
-STUB4(19, Watch, MojoHandle, MojoHandle, MojoHandleSignals, uintptr_t)
-STUB2(20, CancelWatch, MojoHandle, uintptr_t)
-STUB5(21,
-      ArmWatcher,
-      MojoHandle,
-      uint32_t*,
-      uintptr_t*,
-      MojoResult*,
-      MojoHandleSignalsState*)
-STUB2(22, FuseMessagePipes, MojoHandle, MojoHandle)
-STUB1(23, CreateMessage, MojoMessageHandle*)
-STUB1(24, DestroyMessage, MojoMessageHandle)
-STUB1(25, SerializeMessage, MojoMessageHandle)
-STUB6(26,
-      AttachSerializedMessageBuffer,
-      MojoMessageHandle,
-      uint32_t,
-      const MojoHandle*,
-      uint32_t,
-      void**,
-      uint32_t*)
-STUB6(27,
-      ExtendSerializedMessagePayload,
-      MojoMessageHandle,
-      uint32_t,
-      const MojoHandle*,
-      uint32_t,
-      void**,
-      uint32_t*)
-STUB4(28,
-      CommitSerializedMessageContents,
-      MojoMessageHandle,
-      uint32_t,
-      void**,
-      uint32_t*)
-STUB6(29,
-      GetSerializedMessageContents,
-      MojoMessageHandle,
-      void**,
-      uint32_t*,
-      MojoHandle*,
-      uint32_t*,
-      MojoGetSerializedMessageContentsFlags)
-STUB3(30,
-      AttachMessageContext,
-      MojoMessageHandle,
-      uintptr_t,
-      MojoMessageContextSerializer)
-STUB3(31,
-      GetMessageContext,
-      MojoMessageHandle,
-      uintptr_t*,
-      MojoGetMessageContextFlags)
-STUB2(32, WrapPlatformHandle, const MojoPlatformHandle*, MojoHandle*)
-STUB2(33, UnwrapPlatformHandle, MojoHandle, MojoPlatformHandle*)
-STUB5(34,
-      WrapPlatformSharedBufferHandle,
-      const MojoPlatformHandle*,
-      size_t,
-      const MojoSharedBufferGuid*,
-      MojoPlatformSharedBufferHandleFlags,
-      MojoHandle*)
-STUB5(35,
-      UnwrapPlatformSharedBufferHandle,
-      MojoHandle,
-      MojoPlatformHandle*,
-      size_t*,
-      MojoSharedBufferGuid*,
-      MojoPlatformSharedBufferHandleFlags*)
-STUB3(36, NotifyBadMessage, MojoMessageHandle, const char*, size_t)
-STUB2(37, GetProperty, MojoPropertyType, void*)
-
-static const MojoSystemThunks stubs = {
-    sizeof(MojoSystemThunks),
-    &GetTimeTicksNow,
-    &Close,
-    &QueryHandleSignalsState,
-    &CreateMessagePipe,
-    &WriteMessage,
-    &ReadMessage,
-    &CreateDataPipe,
-    &WriteData,
-    &BeginWriteData,
-    &EndWriteData,
-    &ReadData,
-    &BeginReadData,
-    &EndReadData,
-    &CreateSharedBuffer,
-    &DuplicateBufferHandle,
-    &MapBuffer,
-    &UnmapBuffer,
-    &CreateWatcher,
-    &Watch,
-    &CancelWatch,
-    &ArmWatcher,
-    &FuseMessagePipes,
-    &CreateMessage,
-    &DestroyMessage,
-    &SerializeMessage,
-    &AttachSerializedMessageBuffer,
-    &ExtendSerializedMessagePayload,
-    &CommitSerializedMessageContents,
-    &GetSerializedMessageContents,
-    &AttachMessageContext,
-    &GetMessageContext,
-    &WrapPlatformHandle,
-    &UnwrapPlatformHandle,
-    &WrapPlatformSharedBufferHandle,
-    &UnwrapPlatformSharedBufferHandle,
-    &NotifyBadMessage,
-    &GetProperty,
-};
-
-/* I: an integer, P: a pointer to an object, at that place in the call. */
-#define I(place) NUMBER(called, place)
-#define P(place) ((void*)(uintptr_t)NUMBER(called, place))
-#define REACHES(entry, call)                                       \
-  (called = (entry), reached = 0, CHECK((call) == 1000 + (entry)), \
-   CHECK(reached == (entry)))
-
-static void call_stubs(void) {
-  REACHES(1, MojoGetTimeTicksNow());
-  REACHES(2, MojoClose(I(1)));
-  REACHES(3, MojoQueryHandleSignalsState(I(1), P(2)));
-  REACHES(4, MojoCreateMessagePipe(P(1), P(2), P(3)));
-  REACHES(5, MojoWriteMessage(I(1), I(2), I(3)));
-  REACHES(6, MojoReadMessage(I(1), P(2), I(3)));
-  REACHES(7, MojoCreateDataPipe(P(1), P(2), P(3)));
-  REACHES(8, MojoWriteData(I(1), P(2), P(3), I(4)));
-  REACHES(9, MojoBeginWriteData(I(1), P(2), P(3), I(4)));
-  REACHES(10, MojoEndWriteData(I(1), I(2)));
-  REACHES(11, MojoReadData(I(1), P(2), P(3), I(4)));
-  REACHES(12, MojoBeginReadData(I(1), P(2), P(3), I(4)));
-  REACHES(13, MojoEndReadData(I(1), I(2)));
-  REACHES(14, MojoCreateSharedBuffer(P(1), I(2), P(3)));
-  REACHES(15, MojoDuplicateBufferHandle(I(1), P(2), P(3)));
-  REACHES(16, MojoMapBuffer(I(1), I(2), I(3), P(4), I(5)));
-  REACHES(17, MojoUnmapBuffer(P(1)));
-  REACHES(18, MojoCreateWatcher(
-                  (MojoWatcherNotificationCallback)(uintptr_t)I(1), P(2)));
-  REACHES(19, MojoWatch(I(1), I(2), I(3), I(4)));
-  REACHES(20, MojoCancelWatch(I(1), I(2)));
-  REACHES(21, MojoArmWatcher(I(1), P(2), P(3), P(4), P(5)));
-  REACHES(22, MojoFuseMessagePipes(I(1), I(2)));
-  REACHES(23, MojoCreateMessage(P(1)));
-  REACHES(24, MojoDestroyMessage(I(1)));
-  REACHES(25, MojoSerializeMessage(I(1)));
-  REACHES(26, MojoAttachSerializedMessageBuffer(I(1), I(2), P(3), I(4), P(5),
-                                                P(6)));
-  REACHES(27, MojoExtendSerializedMessagePayload(I(1), I(2), P(3), I(4), P(5),
-                                                 P(6)));
-  REACHES(28, MojoCommitSerializedMessageContents(I(1), I(2), P(3), P(4)));
-  REACHES(29,
-          MojoGetSerializedMessageContents(I(1), P(2), P(3), P(4), P(5), I(6)));
-  REACHES(30, MojoAttachMessageContext(
-                  I(1), I(2), (MojoMessageContextSerializer)(uintptr_t)I(3)));
-  REACHES(31, MojoGetMessageContext(I(1), P(2), I(3)));
-  REACHES(32, MojoWrapPlatformHandle(P(1), P(2)));
-  REACHES(33, MojoUnwrapPlatformHandle(I(1), P(2)));
-  REACHES(34, MojoWrapPlatformSharedBufferHandle(P(1), I(2), P(3), I(4), P(5)));
-  REACHES(34, MojoWrapPlatformSharedBuffer(P(1), I(2), P(3), I(4), P(5)));
-  REACHES(35,
-          MojoUnwrapPlatformSharedBufferHandle(I(1), P(2), P(3), P(4), P(5)));
-  REACHES(35, MojoUnwrapPlatformSharedBuffer(I(1), P(2), P(3), P(4), P(5)));
-  REACHES(36, MojoNotifyBadMessage(I(1), P(2), I(3)));
-  REACHES(37, MojoGetProperty(I(1), P(2)));
-}
-
-static void run_thunks(void) {
-  role = "smoke --thunks";
-  section("redirecting");
-  const size_t expected = sizeof(MojoSystemThunks);
-  MojoSetSystemThunksFn set = &MojoSetSystemThunks;
-
-  /* None, or one that is too small, changes nothing. */
-  MojoSystemThunks table = stubs;
-  table.size = expected - 1;
-  CHECK(set(NULL) == expected);
-  CHECK(MojoEmbedderSetSystemThunks(NULL) == expected);
-  CHECK(set(&table) == expected);
-  CHECK(MojoEmbedderSetSystemThunks(&table) == expected);
-  EXPECT(INVALID_ARGUMENT, MojoClose(MOJO_HANDLE_INVALID));
-  CHECK(reached == 0);
-
-  /* The table itself need not be kept. */
-  table = stubs;
-  CHECK(MojoEmbedderSetSystemThunks(&table) == expected);
-  memset(&table, 0, sizeof(table));
-  call_stubs();
-
-  struct {
-    MojoSystemThunks known;
-    void* unknown;
-  } longer = {stubs, NULL};
-  longer.known.size = sizeof(longer);
-  CHECK(set(&longer.known) == expected);
-  call_stubs();
-}
 
 int main(int argc, char** argv) {
   alarm(60);
   if (argc == 3 && strcmp(argv[1], "--child") == 0) {
     run_child(atoi(argv[2]));
-    return 0;
-  }
-  if (argc >= 2 && strcmp(argv[1], "--thunks") == 0) {
-    run_thunks();
     return 0;
   }
 
@@ -2251,7 +1968,6 @@ int main(int argc, char** argv) {
   test_watcher_arguments();
   test_watchers();
   test_watching_data_pipes();
-  expect_success_of(spawn("--thunks", -1));
   test_invitation_arguments();
   test_failing_invitations();
   test_two_processes();

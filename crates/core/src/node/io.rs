@@ -27,6 +27,8 @@ const STALL_RETRY: Duration = Duration::from_millis(2);
 /// The links of a node.
 pub(crate) struct Links {
     table: Mutex<Table>,
+    /// There is, or was, a link.
+    have_begun: AtomicBool,
 }
 
 struct Table {
@@ -54,11 +56,15 @@ impl Io {
 impl Links {
     pub(crate) fn new() -> Self {
         let table = Table { by_name: HashMap::new(), by_token: HashMap::new(), next_token: 0, io: None };
-        Self { table: Mutex::new(Rank::Links, table) }
+        Self { table: Mutex::new(Rank::Links, table), have_begun: AtomicBool::new(false) }
     }
 
     pub(super) fn find(&self, name: NodeName) -> Option<Arc<Link>> {
         self.table.lock().by_name.get(&name).cloned()
+    }
+
+    pub(crate) fn have_begun(&self) -> bool {
+        self.have_begun.load(Ordering::SeqCst)
     }
 
     pub(crate) fn any(&self) -> bool {
@@ -96,6 +102,7 @@ pub(crate) fn connect(
     sender: Arc<Sender>,
 ) -> Result<(), (io::Error, Socket, LinkRole)> {
     let links = &node.data().links;
+    links.have_begun.store(true, Ordering::SeqCst);
     let mut table = links.table.lock();
     let io = match &table.io {
         Some(io) => io.clone(),
@@ -196,18 +203,15 @@ impl IoThread {
                 return self.give_up(link, &error.0);
             }
         }
-        let is_cut_short = reader.is_within_frame();
-        match outcome {
-            Ok(Filled::Some | Filled::Nothing) => {}
-            Ok(Filled::End) if is_cut_short => self.give_up(link, "the connection ended within a frame"),
-            Ok(Filled::End) if link.peer.get().is_none() => {
-                self.give_up(link, "the connection ended before the other side said hello");
-            }
-            Ok(Filled::End) => self.give_up(link, ""),
-            // The other side went away with something of ours unread, which is no fault of its own.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => self.give_up(link, ""),
-            Err(error) => self.give_up(link, &error.to_string()),
-        }
+        let reason = match outcome {
+            Ok(Filled::Some | Filled::Nothing) => return,
+            Err(error) if error.kind() != io::ErrorKind::ConnectionReset => error.to_string(),
+            // A reset means that the other side went away with something unread, which is no fault of its own.
+            _ if reader.is_within_frame() => "the connection ended within a frame".into(),
+            _ if link.peer.get().is_none() => "the connection ended before the other side said hello".into(),
+            _ => String::new(),
+        };
+        self.give_up(link, &reason);
     }
 
     /// Ends a link. Everything that was received over it has been handed on before.

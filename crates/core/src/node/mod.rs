@@ -62,6 +62,11 @@ impl Node {
         &self.0
     }
 
+    /// True from the first connection to another node on: before it, no peer can be remote.
+    pub fn has_had_links(&self) -> bool {
+        self.0.data().links.have_begun()
+    }
+
     /// True while the node is connected, or about to be, to another one.
     pub fn has_links(&self) -> bool {
         self.0.data().links.any()
@@ -82,7 +87,12 @@ impl Node {
     /// Reports a message as bad to the handler of the process that it came from, or, if it was made in this
     /// process, to the default handler. The handler is called before this returns.
     pub fn report_bad_message(&self, message: &Message, text: &str) {
-        match message.sender() {
+        self.report_bad_message_from(message.sender(), text);
+    }
+
+    /// See [`report_bad_message`](Self::report_bad_message); for a message from `sender`.
+    pub fn report_bad_message_from(&self, sender: Option<&Arc<Sender>>, text: &str) {
+        match sender {
             Some(sender) => sender.report(format!("Received bad user message: {text}"), false),
             None => {
                 let handler = self.0.data().default_error_handler.lock().clone();

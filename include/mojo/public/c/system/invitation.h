@@ -48,9 +48,7 @@ MOJO_STATIC_ASSERT(offsetof(MojoPlatformProcessHandle, value) == 8,
 typedef uint32_t MojoInvitationTransportType;
 
 // CHANNEL         A connected stream socket.
-// CHANNEL_SERVER  A listening stream socket, for sending only. The first
-//                 connection to it is the transport; the other process accepts
-//                 the invitation from its connected socket, as a CHANNEL.
+// CHANNEL_SERVER  A listening stream socket. Not supported by this version.
 #ifdef __cplusplus
 const MojoInvitationTransportType MOJO_INVITATION_TRANSPORT_TYPE_CHANNEL = 0;
 const MojoInvitationTransportType
@@ -138,11 +136,12 @@ extern "C" {
 
 // Called for an invited process: each time that MojoNotifyBadMessage() reports
 // a message from there, with the report behind "Received bad user message: ";
-// and once, as the last call, with MOJO_PROCESS_ERROR_FLAG_DISCONNECTED and a
-// null message of length 0: the place to free what |context| stands for.
+// and once, as the last call, with MOJO_PROCESS_ERROR_FLAG_DISCONNECTED, with
+// the reason if the connection did not end in good order, else with a null
+// message of length 0: the place to free what |context| stands for.
 //
-// Runs on a thread of the library, never within a call of the program, and
-// never twice at a time for one invitation. May call every function.
+// A report arrives on the thread that makes it, within MojoNotifyBadMessage();
+// the disconnection on a thread of the library. May call every function.
 typedef void (*MojoProcessErrorHandler)(uintptr_t context,
                                         const MojoProcessErrorDetails* details);
 
@@ -240,11 +239,8 @@ MOJO_STATIC_ASSERT(offsetof(MojoExtractMessagePipeFromInvitationOptions,
 
 typedef uint32_t MojoSendInvitationFlags;
 
-// ISOLATED  Connects two programs that share nothing but this one pipe: neither
-//           gets to know the processes that the other is connected to. The
-//           invitation holds exactly one pipe, whose name is four bytes 0. The
-//           other side accepts it with ISOLATED or sends one of its own, also
-//           ISOLATED, in which case the two pipes are joined.
+// ISOLATED  Connects two programs that share nothing but one pipe. Not supported
+//           by this version.
 #ifdef __cplusplus
 const MojoSendInvitationFlags MOJO_SEND_INVITATION_FLAG_NONE = 0;
 const MojoSendInvitationFlags MOJO_SEND_INVITATION_FLAG_ISOLATED = 1;
@@ -285,7 +281,7 @@ MOJO_STATIC_ASSERT(offsetof(MojoSendInvitationOptions,
 
 typedef uint32_t MojoAcceptInvitationFlags;
 
-// ISOLATED  The other side sends with ISOLATED.
+// ISOLATED  The other side sends with ISOLATED. Not supported by this version.
 #ifdef __cplusplus
 const MojoAcceptInvitationFlags MOJO_ACCEPT_INVITATION_FLAG_NONE = 0;
 const MojoAcceptInvitationFlags MOJO_ACCEPT_INVITATION_FLAG_ISOLATED = 1;
@@ -374,8 +370,8 @@ MOJO_SYSTEM_EXPORT MojoResult MojoExtractMessagePipeFromInvitation(
 //   OK                   on its way; handle and socket are gone
 //   INVALID_ARGUMENT     |struct_size| of the process handle or of a platform
 //                        handle is below 16, or of the endpoint below 24; the
-//                        endpoint has no socket; |invitation_handle| is not an
-//                        invitation; or the rule for ISOLATED is broken
+//                        endpoint has no socket; or |invitation_handle| is not
+//                        an invitation
 //   UNIMPLEMENTED        unknown flag in |options|, or type of transport
 //   FAILED_PRECONDITION  no pipe is attached, or the invitation is one that was
 //                        accepted

@@ -1,5 +1,5 @@
-// The functions of the API as a table, by which a host lets a module that was
-// linked with a copy of the library use the host's instead.
+// The functions of the API as a table, by which a host can hand them to a module
+// that is not linked with the library.
 
 #ifndef MOJO_PUBLIC_C_SYSTEM_THUNKS_H_
 #define MOJO_PUBLIC_C_SYSTEM_THUNKS_H_
@@ -140,28 +140,9 @@ MOJO_STATIC_ASSERT(offsetof(MojoSystemThunks, GetProperty) ==
                        37 * sizeof(void*),
                    "GetProperty must be the last entry");
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
-// Makes the exported functions of this library call those in |thunks|, of which
-// it keeps a copy. Until then they are the library's own. May be called again;
-// the last table counts. Not to be called while other threads use the API. A
-// table that is smaller than the one described here, or null, changes nothing.
-//
-// Returns the size of the table described here. If that is above |thunks->size|
-// the table was not taken.
-MOJO_SYSTEM_EXPORT size_t
-MojoEmbedderSetSystemThunks(const MojoSystemThunks* thunks);
-
-// The same, under the name by which a host looks for it in a module.
-MOJO_SYSTEM_EXPORT size_t MojoSetSystemThunks(const MojoSystemThunks* thunks);
-
-// The type of a pointer to MojoSetSystemThunks().
+// The type of a function by which a module takes a table. It answers with the
+// size of the table that it knows; if that is above |thunks->size|, it has not
+// taken it.
 typedef size_t (*MojoSetSystemThunksFn)(const MojoSystemThunks* thunks);
-
-#ifdef __cplusplus
-}  // extern "C"
-#endif
 
 #endif  // MOJO_PUBLIC_C_SYSTEM_THUNKS_H_

@@ -1,0 +1,223 @@
+#![allow(unsafe_code)]
+//! `data_pipe.h`.
+
+use crate::args::{MojoOptions, Out, bytes, bytes_mut, flags, read};
+use crate::handles::{self, MojoHandle};
+use crate::result::{
+    BUSY, FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, OUT_OF_RANGE, Outcome, RESOURCE_EXHAUSTED, SHOULD_WAIT,
+    code,
+};
+use libmojo_core::data_pipe::{Consumer, DataPipeError, Producer, ReadInto, create_data_pipe};
+use libmojo_core::node::Node;
+use libmojo_core::object::Object;
+
+const WRITE_ALL_OR_NONE: u32 = 1;
+const READ_ALL_OR_NONE: u32 = 1;
+const READ_DISCARD: u32 = 1 << 1;
+const READ_QUERY: u32 = 1 << 2;
+const READ_PEEK: u32 = 1 << 3;
+
+/// What kind of data pipe to make.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug)]
+pub struct MojoCreateDataPipeOptions {
+    /// The size of this structure in bytes.
+    pub struct_size: u32,
+    /// None are defined.
+    pub flags: u32,
+    /// The size of an element in bytes.
+    pub element_num_bytes: u32,
+    /// How many bytes the pipe holds; 0 for the default.
+    pub capacity_num_bytes: u32,
+}
+
+/// Makes a data pipe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn MojoCreateDataPipe(
+    options: *const MojoCreateDataPipeOptions,
+    data_pipe_producer_handle: *mut MojoHandle,
+    data_pipe_consumer_handle: *mut MojoHandle,
+) -> MojoResult {
+    // SAFETY: the caller passes null or places to write to.
+    let outputs = unsafe { (Out::required(data_pipe_producer_handle), Out::required(data_pipe_consumer_handle)) };
+    // SAFETY: the caller passes null or a structure that begins with its size.
+    let sizes = unsafe { sizes(options) };
+    let create = || {
+        let (first, second) = (outputs.0?, outputs.1?);
+        let (element, capacity) = sizes?;
+        let (producer, consumer) = create_data_pipe(Node::process(), element, capacity).map_err(data_code)?;
+        let (producer, consumer) = handles::insert_pair(producer, consumer)?;
+        first.set(producer);
+        second.set(consumer);
+        Ok(())
+    };
+    code(create())
+}
+
+/// The element size and the capacity that are asked for.
+///
+/// # Safety
+/// The pointer is null or valid for reading as many bytes as its first field says, and at least that field.
+unsafe fn sizes(options: *const MojoCreateDataPipeOptions) -> Outcome<(u32, u32)> {
+    // SAFETY: null, or valid for its first field, by this function's contract.
+    let Some(struct_size) = (unsafe { read(options.cast::<u32>()) }) else { return Ok((1, 0)) };
+    if (struct_size as usize) < size_of::<MojoCreateDataPipeOptions>() {
+        return Err(INVALID_ARGUMENT);
+    }
+    // SAFETY: the structure is as large as its size says, by this function's contract.
+    unsafe { flags(options.cast::<MojoOptions>(), 0) }?;
+    // SAFETY: as above.
+    let options = unsafe { read(options) }.ok_or(INVALID_ARGUMENT)?;
+    Ok((options.element_num_bytes, options.capacity_num_bytes))
+}
+
+/// Writes from the caller's memory.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn MojoWriteData(
+    data_pipe_producer_handle: MojoHandle,
+    elements: *const u8,
+    num_bytes: *mut u32,
+    flags: u32,
+) -> MojoResult {
+    // SAFETY: the caller passes null or a place to read and write.
+    let num_bytes = unsafe { Out::required(num_bytes) };
+    let write = || {
+        let producer = producer(data_pipe_producer_handle)?;
+        let num_bytes = num_bytes?;
+        let len = num_bytes.get() as usize;
+        // SAFETY: the caller passes null or as many bytes as it says, for the duration of the call.
+        let Ok(elements) = (unsafe { bytes(elements, len) }) else {
+            // The state of the pipe comes before the missing pointer.
+            return producer.write(&[], false).map_err(data_code).and(Err(INVALID_ARGUMENT));
+        };
+        num_bytes.set(producer.write(elements, flags & WRITE_ALL_OR_NONE != 0).map_err(data_code)?);
+        Ok(())
+    };
+    code(write())
+}
+
+/// Lays free storage open for writing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn MojoBeginWriteData(
+    data_pipe_producer_handle: MojoHandle,
+    buffer: *mut *mut u8,
+    buffer_num_bytes: *mut u32,
+    flags: u32,
+) -> MojoResult {
+    // SAFETY: the caller passes null or places to write to.
+    let outputs = unsafe { (Out::required(buffer), Out::required(buffer_num_bytes)) };
+    let begin = || {
+        let producer = producer(data_pipe_producer_handle)?;
+        let (buffer, buffer_num_bytes) = (outputs.0?, outputs.1?);
+        if flags & WRITE_ALL_OR_NONE != 0 {
+            return Err(INVALID_ARGUMENT);
+        }
+        let window = producer.begin_write().map_err(data_code)?;
+        buffer.set(window.address);
+        buffer_num_bytes.set(window.num_bytes);
+        Ok(())
+    };
+    code(begin())
+}
+
+/// Ends a two-phase write.
+#[unsafe(no_mangle)]
+pub extern "C" fn MojoEndWriteData(data_pipe_producer_handle: MojoHandle, num_bytes_written: u32) -> MojoResult {
+    let producer = producer(data_pipe_producer_handle);
+    code(producer.and_then(|producer| producer.end_write(num_bytes_written).map_err(data_code)))
+}
+
+/// Reads into the caller's memory, or looks, or discards.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn MojoReadData(
+    data_pipe_consumer_handle: MojoHandle,
+    elements: *mut u8,
+    num_bytes: *mut u32,
+    flags: u32,
+) -> MojoResult {
+    // SAFETY: the caller passes null or a place to read and write.
+    let num_bytes = unsafe { Out::required(num_bytes) };
+    let read = || {
+        let consumer = consumer(data_pipe_consumer_handle)?;
+        let num_bytes = num_bytes?;
+        let (query, discard, peek) = (flags & READ_QUERY != 0, flags & READ_DISCARD != 0, flags & READ_PEEK != 0);
+        if (query && (peek || discard)) || (discard && peek) {
+            return Err(if consumer.is_busy() { BUSY } else { INVALID_ARGUMENT });
+        }
+        if query {
+            num_bytes.set(consumer.query().map_err(data_code)?);
+            return Ok(());
+        }
+        let all_or_none = flags & READ_ALL_OR_NONE != 0;
+        let wanted = num_bytes.get();
+        if discard {
+            num_bytes.set(consumer.read(ReadInto::Discard(wanted), all_or_none).map_err(data_code)?);
+            return Ok(());
+        }
+        // SAFETY: the caller passes null or room for as many bytes as it says, for the duration of the call.
+        let Ok(elements) = (unsafe { bytes_mut(elements, wanted as usize) }) else {
+            // The state of the pipe comes before the missing pointer.
+            return consumer.read(ReadInto::Check(wanted), all_or_none).map_err(data_code).and(Err(INVALID_ARGUMENT));
+        };
+        let into = if peek { ReadInto::Peek(elements) } else { ReadInto::Consume(elements) };
+        num_bytes.set(consumer.read(into, all_or_none).map_err(data_code)?);
+        Ok(())
+    };
+    code(read())
+}
+
+/// Lays data open for reading.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn MojoBeginReadData(
+    data_pipe_consumer_handle: MojoHandle,
+    buffer: *mut *const u8,
+    buffer_num_bytes: *mut u32,
+    flags: u32,
+) -> MojoResult {
+    // SAFETY: the caller passes null or places to write to.
+    let outputs = unsafe { (Out::required(buffer), Out::required(buffer_num_bytes)) };
+    let begin = || {
+        let consumer = consumer(data_pipe_consumer_handle)?;
+        let (buffer, buffer_num_bytes) = (outputs.0?, outputs.1?);
+        if flags & (READ_ALL_OR_NONE | READ_DISCARD | READ_QUERY | READ_PEEK) != 0 {
+            return Err(if consumer.is_busy() { BUSY } else { INVALID_ARGUMENT });
+        }
+        let window = consumer.begin_read().map_err(data_code)?;
+        buffer.set(window.address);
+        buffer_num_bytes.set(window.num_bytes);
+        Ok(())
+    };
+    code(begin())
+}
+
+/// Ends a two-phase read.
+#[unsafe(no_mangle)]
+pub extern "C" fn MojoEndReadData(data_pipe_consumer_handle: MojoHandle, num_bytes_read: u32) -> MojoResult {
+    let consumer = consumer(data_pipe_consumer_handle);
+    code(consumer.and_then(|consumer| consumer.end_read(num_bytes_read).map_err(data_code)))
+}
+
+fn producer(handle: MojoHandle) -> Outcome<Producer> {
+    match handles::get(handle)? {
+        Object::Producer(producer) => Ok(producer),
+        _ => Err(INVALID_ARGUMENT),
+    }
+}
+
+fn consumer(handle: MojoHandle) -> Outcome<Consumer> {
+    match handles::get(handle)? {
+        Object::Consumer(consumer) => Ok(consumer),
+        _ => Err(INVALID_ARGUMENT),
+    }
+}
+
+fn data_code(error: DataPipeError) -> MojoResult {
+    match error {
+        DataPipeError::NotOpen | DataPipeError::InvalidArgument => INVALID_ARGUMENT,
+        DataPipeError::Busy => BUSY,
+        DataPipeError::PeerClosed | DataPipeError::FailedPrecondition => FAILED_PRECONDITION,
+        DataPipeError::OutOfRange => OUT_OF_RANGE,
+        DataPipeError::ShouldWait => SHOULD_WAIT,
+        DataPipeError::ResourceExhausted => RESOURCE_EXHAUSTED,
+    }
+}

@@ -1,0 +1,122 @@
+#![allow(unsafe_code)]
+//! `message_pipe.h`, first part: pipes.
+
+use crate::args::{MojoOptions, Out, bytes, flags};
+use crate::handles::{self, MojoHandle};
+use crate::messages::{self, MojoMessageHandle};
+use crate::result::{
+    FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, NOT_FOUND, OK, Outcome, RESOURCE_EXHAUSTED, SHOULD_WAIT, code,
+};
+use libmojo_core::node::Node;
+use libmojo_core::object::Object;
+use libmojo_core::pipe::{FuseError, Pipe, ReceiveError, SendError};
+
+/// Makes a message pipe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn MojoCreateMessagePipe(
+    options: *const MojoOptions,
+    message_pipe_handle0: *mut MojoHandle,
+    message_pipe_handle1: *mut MojoHandle,
+) -> MojoResult {
+    // SAFETY: the caller passes null or places to write to.
+    let outputs = unsafe { (Out::required(message_pipe_handle0), Out::required(message_pipe_handle1)) };
+    // SAFETY: the caller passes null or a structure that begins with its size.
+    let options = unsafe { flags(options, 0) };
+    let create = || {
+        let (first, second) = (outputs.0?, outputs.1?);
+        options?;
+        let (a, b) = Pipe::create(Node::process());
+        let (a, b) = handles::insert_pair(a, b)?;
+        first.set(a);
+        second.set(b);
+        Ok(())
+    };
+    code(create())
+}
+
+/// Sends a message, which is consumed in any case.
+#[unsafe(no_mangle)]
+pub extern "C" fn MojoWriteMessage(
+    message_pipe_handle: MojoHandle,
+    message: MojoMessageHandle,
+    _flags: u32,
+) -> MojoResult {
+    let write = || {
+        let message = messages::remove(message)?;
+        let pipe = pipe(message_pipe_handle)?;
+        pipe.send(message).map_err(|(error, refused)| {
+            drop(refused);
+            match error {
+                SendError::NotOpen | SendError::BadCargo | SendError::NotSerializable => INVALID_ARGUMENT,
+                SendError::Empty => NOT_FOUND,
+                SendError::PeerClosed => FAILED_PRECONDITION,
+                SendError::TooLarge => RESOURCE_EXHAUSTED,
+            }
+        })
+    };
+    code(libmojo_core::as_one_call(write))
+}
+
+/// Receives a message.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn MojoReadMessage(
+    message_pipe_handle: MojoHandle,
+    message: *mut MojoMessageHandle,
+    _flags: u32,
+) -> MojoResult {
+    // SAFETY: the caller passes null or a place to write to.
+    let output = unsafe { Out::required(message) };
+    let read = || {
+        let output = output?;
+        let received = pipe(message_pipe_handle)?.receive().map_err(|error| match error {
+            ReceiveError::NotOpen => INVALID_ARGUMENT,
+            ReceiveError::Empty => SHOULD_WAIT,
+            ReceiveError::PeerClosed => FAILED_PRECONDITION,
+        })?;
+        output.set(messages::insert(received)?);
+        Ok(())
+    };
+    code(libmojo_core::as_one_call(read))
+}
+
+/// Joins two pipes; both handles are gone in any case.
+#[unsafe(no_mangle)]
+pub extern "C" fn MojoFuseMessagePipes(handle0: MojoHandle, handle1: MojoHandle) -> MojoResult {
+    let fuse = || match (handles::remove(handle0), handles::remove(handle1)) {
+        (Ok(Object::Pipe(b)), Ok(Object::Pipe(c))) => match b.fuse(&c) {
+            Ok(()) => OK,
+            Err(FuseError::NotOpen) => INVALID_ARGUMENT,
+            Err(FuseError::SamePipe | FuseError::HasSent) => FAILED_PRECONDITION,
+        },
+        (b, c) => {
+            b.into_iter().chain(c).for_each(|object| object.close());
+            INVALID_ARGUMENT
+        }
+    };
+    libmojo_core::as_one_call(fuse)
+}
+
+/// Reports a received message as bad.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn MojoNotifyBadMessage(
+    message: MojoMessageHandle,
+    error: *const u8,
+    error_num_bytes: usize,
+) -> MojoResult {
+    // SAFETY: the caller passes null or as many bytes as it says, for the duration of the call.
+    let text = unsafe { bytes(error, error_num_bytes) };
+    let notify = || {
+        let text = String::from_utf8_lossy(text?).into_owned();
+        let sender = messages::with(message, |message| Ok(message.sender().cloned()))?;
+        Node::process().report_bad_message_from(sender.as_ref(), &text);
+        Ok(())
+    };
+    code(notify())
+}
+
+fn pipe(handle: MojoHandle) -> Outcome<Pipe> {
+    match handles::get(handle)? {
+        Object::Pipe(pipe) => Ok(pipe),
+        _ => Err(INVALID_ARGUMENT),
+    }
+}

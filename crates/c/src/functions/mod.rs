@@ -1,0 +1,31 @@
+//! What C programs call. One file for each header of the API; the behaviour is described there.
+//!
+//! Each function reads its arguments, calls the engine, and answers with a code. A required pointer that is null
+//! is refused before anything else happens.
+
+mod buffer;
+mod data_pipe;
+mod general;
+mod invitation;
+mod message;
+mod message_pipe;
+mod platform_handle;
+mod watcher;
+
+pub use buffer::*;
+pub use data_pipe::*;
+pub use general::*;
+pub use invitation::*;
+pub use message::*;
+pub use message_pipe::*;
+pub use platform_handle::*;
+pub use watcher::*;
+
+pub use crate::args::MojoOptions;
+pub use crate::callbacks::{
+    MojoHandleSignalsState, MojoMessageContextDestructor, MojoMessageContextSerializer, MojoProcessErrorDetails,
+    MojoProcessErrorHandler, MojoWatcherCallback,
+};
+pub use crate::handles::MojoHandle;
+pub use crate::messages::MojoMessageHandle;
+pub use crate::result::MojoResult;
