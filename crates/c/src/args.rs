@@ -37,6 +37,30 @@ impl<T: Copy> Out<T> {
     }
 }
 
+/// Takes two required outputs.
+///
+/// # Safety
+/// As for [`Out::required`], for both.
+pub(crate) unsafe fn two_required<A: Copy, B: Copy>(a: *mut A, b: *mut B) -> Outcome<(Out<A>, Out<B>)> {
+    // SAFETY: by this function's contract.
+    let a = unsafe { Out::required(a) }?;
+    // SAFETY: by this function's contract.
+    let b = unsafe { Out::required(b) }?;
+    Ok((a, b))
+}
+
+/// Takes two outputs that may be null.
+///
+/// # Safety
+/// As for [`Out::optional`], for both.
+pub(crate) unsafe fn two_optional<A: Copy, B: Copy>(a: *mut A, b: *mut B) -> (Option<Out<A>>, Option<Out<B>>) {
+    // SAFETY: by this function's contract.
+    let a = unsafe { Out::optional(a) };
+    // SAFETY: by this function's contract.
+    let b = unsafe { Out::optional(b) };
+    (a, b)
+}
+
 /// An array for output.
 pub(crate) struct OutSlice<T>(*mut T, usize);
 

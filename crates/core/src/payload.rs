@@ -35,15 +35,12 @@ impl Payload {
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        let all = self.blocks.as_bytes();
-        all.get(..self.len).unwrap_or(all)
+        self.blocks.as_bytes().get(..self.len).unwrap_or_default()
     }
 
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        let len = self.len;
         let all = self.blocks.as_mut_bytes();
-        let end = len.min(all.len());
-        &mut all[..end]
+        all.get_mut(..self.len).unwrap_or_default()
     }
 
     /// All bytes there is room for, those behind the length included.

@@ -143,10 +143,9 @@ impl Pipe {
     /// still arrives.
     pub fn close(&self) {
         let mut deferred = Deferred::new();
-        if self.is_open() {
-            self.observers().cancel_all(&mut deferred);
-        }
+        // First the port: whoever begins to observe after this finds it closed.
         let effects = self.routing().close(&self.port);
+        self.observers().cancel_all(&mut deferred);
         apply(self.routing(), effects, &mut deferred);
     }
 

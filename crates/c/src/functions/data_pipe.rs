@@ -1,7 +1,7 @@
 #![allow(unsafe_code)]
 //! `data_pipe.h`.
 
-use crate::args::{MojoOptions, Out, bytes, bytes_mut, flags, read};
+use crate::args::{MojoOptions, Out, bytes, bytes_mut, flags, read, two_required};
 use crate::handles::{self, MojoHandle};
 use crate::result::{
     BUSY, FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, OUT_OF_RANGE, Outcome, RESOURCE_EXHAUSTED, SHOULD_WAIT,
@@ -39,11 +39,11 @@ pub unsafe extern "C" fn MojoCreateDataPipe(
     data_pipe_consumer_handle: *mut MojoHandle,
 ) -> MojoResult {
     // SAFETY: the caller passes null or places to write to.
-    let outputs = unsafe { (Out::required(data_pipe_producer_handle), Out::required(data_pipe_consumer_handle)) };
+    let outputs = unsafe { two_required(data_pipe_producer_handle, data_pipe_consumer_handle) };
     // SAFETY: the caller passes null or a structure that begins with its size.
     let sizes = unsafe { sizes(options) };
     let create = || {
-        let (first, second) = (outputs.0?, outputs.1?);
+        let (first, second) = outputs?;
         let (element, capacity) = sizes?;
         let (producer, consumer) = create_data_pipe(Node::process(), element, capacity).map_err(data_code)?;
         let (producer, consumer) = handles::insert_pair(producer, consumer)?;
@@ -105,10 +105,10 @@ pub unsafe extern "C" fn MojoBeginWriteData(
     flags: u32,
 ) -> MojoResult {
     // SAFETY: the caller passes null or places to write to.
-    let outputs = unsafe { (Out::required(buffer), Out::required(buffer_num_bytes)) };
+    let outputs = unsafe { two_required(buffer, buffer_num_bytes) };
     let begin = || {
         let producer = producer(data_pipe_producer_handle)?;
-        let (buffer, buffer_num_bytes) = (outputs.0?, outputs.1?);
+        let (buffer, buffer_num_bytes) = outputs?;
         if flags & WRITE_ALL_OR_NONE != 0 {
             return Err(INVALID_ARGUMENT);
         }
@@ -175,10 +175,10 @@ pub unsafe extern "C" fn MojoBeginReadData(
     flags: u32,
 ) -> MojoResult {
     // SAFETY: the caller passes null or places to write to.
-    let outputs = unsafe { (Out::required(buffer), Out::required(buffer_num_bytes)) };
+    let outputs = unsafe { two_required(buffer, buffer_num_bytes) };
     let begin = || {
         let consumer = consumer(data_pipe_consumer_handle)?;
-        let (buffer, buffer_num_bytes) = (outputs.0?, outputs.1?);
+        let (buffer, buffer_num_bytes) = outputs?;
         if flags & (READ_ALL_OR_NONE | READ_DISCARD | READ_QUERY | READ_PEEK) != 0 {
             return Err(if consumer.is_busy() { BUSY } else { INVALID_ARGUMENT });
         }

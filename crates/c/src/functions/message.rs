@@ -1,7 +1,7 @@
 #![allow(unsafe_code)]
 //! `message_pipe.h`, second part: message objects.
 
-use crate::args::{Out, OutSlice, read_all};
+use crate::args::{Out, OutSlice, read_all, two_optional, two_required};
 use crate::callbacks::{CContext, MojoMessageContextDestructor, MojoMessageContextSerializer};
 use crate::handles::{self, MojoHandle};
 use crate::messages::{self, MojoMessageHandle};
@@ -79,9 +79,9 @@ pub unsafe extern "C" fn MojoAttachSerializedMessageBuffer(
     // SAFETY: the caller passes null or as many handles as it says.
     let handles = unsafe { read_all(handles, num_handles as usize) };
     // SAFETY: the caller passes null or places to write to.
-    let outputs = unsafe { (Out::required(buffer), Out::required(buffer_size)) };
+    let outputs = unsafe { two_required(buffer, buffer_size) };
     let attach = |message: &mut Message| {
-        let (handles, buffer, buffer_size) = (handles?, outputs.0?, outputs.1?);
+        let (handles, (buffer, buffer_size)) = (handles?, outputs?);
         Message::check_limits(payload_size as usize, handles.len()).or_else(|error| match message.is_empty() {
             true => Err(attach_code(error)),
             false => Ok(()),
@@ -110,9 +110,9 @@ pub unsafe extern "C" fn MojoExtendSerializedMessagePayload(
     // SAFETY: the caller passes null or as many handles as it says.
     let handles = unsafe { read_all(handles, num_handles as usize) };
     // SAFETY: the caller passes null or places to write to.
-    let outputs = unsafe { (Out::required(new_buffer), Out::required(new_buffer_size)) };
+    let outputs = unsafe { two_required(new_buffer, new_buffer_size) };
     let extend = |message: &mut Message| {
-        let (handles, buffer, buffer_size) = (handles?, outputs.0?, outputs.1?);
+        let (handles, (buffer, buffer_size)) = (handles?, outputs?);
         let new_size = new_payload_size as usize;
         if !message.has_payload() || message.is_committed() {
             return Err(FAILED_PRECONDITION);
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn MojoCommitSerializedMessageContents(
     buffer_size: *mut u32,
 ) -> MojoResult {
     // SAFETY: the caller passes null or places to write to.
-    let (buffer, buffer_size) = unsafe { (Out::optional(buffer), Out::optional(buffer_size)) };
+    let (buffer, buffer_size) = unsafe { two_optional(buffer, buffer_size) };
     code(messages::with(message, |message| {
         message.commit(final_payload_size as usize).map_err(attach_code)?;
         store_buffer(message, buffer, buffer_size);
@@ -186,7 +186,7 @@ pub unsafe extern "C" fn MojoGetSerializedMessageContents(
     _flags: u32,
 ) -> MojoResult {
     // SAFETY: the caller passes null or places to write to.
-    let (buffer, num_bytes) = unsafe { (Out::optional(buffer), Out::optional(num_bytes)) };
+    let (buffer, num_bytes) = unsafe { two_optional(buffer, num_bytes) };
     // SAFETY: the caller passes null or a place to read and write.
     let num_handles = unsafe { Out::optional(num_handles) };
     let capacity = num_handles.as_ref().map_or(0, Out::get);

@@ -1,7 +1,7 @@
 #![allow(unsafe_code)]
 //! `message_pipe.h`, first part: pipes.
 
-use crate::args::{MojoOptions, Out, bytes, flags};
+use crate::args::{MojoOptions, Out, bytes, flags, two_required};
 use crate::handles::{self, MojoHandle};
 use crate::messages::{self, MojoMessageHandle};
 use crate::result::{
@@ -19,11 +19,11 @@ pub unsafe extern "C" fn MojoCreateMessagePipe(
     message_pipe_handle1: *mut MojoHandle,
 ) -> MojoResult {
     // SAFETY: the caller passes null or places to write to.
-    let outputs = unsafe { (Out::required(message_pipe_handle0), Out::required(message_pipe_handle1)) };
+    let outputs = unsafe { two_required(message_pipe_handle0, message_pipe_handle1) };
     // SAFETY: the caller passes null or a structure that begins with its size.
     let options = unsafe { flags(options, 0) };
     let create = || {
-        let (first, second) = (outputs.0?, outputs.1?);
+        let (first, second) = outputs?;
         options?;
         let (a, b) = Pipe::create(Node::process());
         let (a, b) = handles::insert_pair(a, b)?;

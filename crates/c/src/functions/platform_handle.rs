@@ -1,7 +1,7 @@
 #![allow(unsafe_code)]
 //! `platform_handle.h`.
 
-use crate::args::{Out, read, versioned};
+use crate::args::{Out, read, two_required, versioned};
 use crate::handles::{self, MojoHandle};
 use crate::result::{INVALID_ARGUMENT, MojoResult, Outcome, RESOURCE_EXHAUSTED, UNKNOWN, code};
 use libmojo_core::buffer::{Guid, SharedBuffer};
@@ -185,7 +185,9 @@ pub unsafe extern "C" fn MojoUnwrapPlatformSharedBufferHandle(
     // SAFETY: the caller passes null or a structure that begins with its size.
     let is_fit = unsafe { versioned(platform_handle.cast_const()) };
     // SAFETY: the caller passes null or places to write to.
-    let outputs = unsafe { (Out::required(num_bytes), Out::required(guid), Out::required(flags)) };
+    let sizes = unsafe { two_required(num_bytes, flags) };
+    // SAFETY: as above.
+    let guid = unsafe { Out::required(guid) };
     let unwrap = || {
         let buffer = match handles::remove(mojo_handle)? {
             Object::Buffer(buffer) => buffer,
@@ -197,7 +199,7 @@ pub unsafe extern "C" fn MojoUnwrapPlatformSharedBufferHandle(
         is_fit?;
         // SAFETY: as large as its size says, as was checked.
         let output = unsafe { Out::required(platform_handle) }?;
-        let (num_bytes, guid, flags) = (outputs.0?, outputs.1?, outputs.2?);
+        let ((num_bytes, flags), guid) = (sizes?, guid?);
         let descriptor = buffer.descriptor().map_err(|_| RESOURCE_EXHAUSTED)?;
         fill(&output, Some(descriptor));
         // A buffer of this process fits into its address space, or it could not have been made or mapped.

@@ -113,6 +113,8 @@ pub(crate) fn connect(
     };
     let token = table.next_token;
     if let Err(error) = io.poller.add(socket.as_fd(), token, Interest { read: true, write: false }) {
+        // If the thread was started for this link, it has nothing to stay for.
+        io.poller.wake();
         return Err((error, socket, role));
     }
     table.next_token += 1;
@@ -256,17 +258,21 @@ fn take_frame(node: &RoutingNode, link: &Arc<Link>, frame: InFrame, deferred: &m
         }
         INVITATION => match &link.role {
             LinkRole::Invitee(arrivals) if !arrivals.is_answered() => {
-                let mut pipes = Vec::new();
+                let (mut pipes, mut outcome) = (Vec::new(), Ok(()));
                 for (name, descriptor) in wire::decode_invitation(&frame)? {
-                    let imported = node.import(*peer, &descriptor);
-                    let (port, effects) = imported.map_err(|error| WireError(format!("{error:?}")))?;
-                    let pipe = Pipe::from_port(port);
-                    pipe.end_transit();
-                    apply(node, effects, deferred);
-                    pipes.push((name, pipe));
+                    match node.import(*peer, &descriptor) {
+                        Ok((port, effects)) => {
+                            let pipe = Pipe::from_port(port);
+                            pipe.end_transit();
+                            apply(node, effects, deferred);
+                            pipes.push((name, pipe));
+                        }
+                        Err(error) => outcome = violation(format!("{error:?}")),
+                    }
                 }
+                // Whatever came is somebody's, also if the link is to be given up.
                 arrivals.announce(pipes);
-                Ok(())
+                outcome
             }
             _ => violation("an invitation that nobody waits for"),
         },

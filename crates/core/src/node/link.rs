@@ -158,10 +158,8 @@ impl Outgoing {
                 run.take(MAX_PIECES_PER_SEND).map(|(_, piece)| IoSlice::new(piece.unwritten())).collect();
             let descriptors: Vec<_> = first.descriptors.iter().map(AsFd::as_fd).collect();
             let mut written = socket.send(&slices, &descriptors)?;
-            if written > 0 {
-                if let Some(first) = self.pieces.front_mut() {
-                    first.descriptors.clear();
-                }
+            if let Some(first) = self.pieces.front_mut().filter(|_| written > 0) {
+                first.descriptors.clear();
             }
             for piece in &mut self.pieces {
                 let taken = written.min(piece.unwritten().len());

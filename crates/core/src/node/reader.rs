@@ -109,7 +109,9 @@ impl Reader {
             let partial = match &mut self.partial {
                 Some(partial) => partial,
                 None => {
-                    let Some((bytes, _)) = arrived.split_first_chunk::<HEADER_BYTES>() else { return Ok(None) };
+                    let Some((bytes, _)) = arrived.split_first_chunk::<HEADER_BYTES>() else {
+                        return self.nothing_yet();
+                    };
                     let header = Header::decode(*bytes)?;
                     self.start += HEADER_BYTES;
                     if header.kind == DESCRIPTORS {
@@ -124,11 +126,21 @@ impl Reader {
             let taken = partial.take(arrived);
             self.start += taken;
             if !partial.is_complete() {
-                return Ok(None);
+                return self.nothing_yet();
             }
             let Some(partial) = self.partial.take() else { return Ok(None) };
             return self.complete(partial).map(Some);
         }
+    }
+
+    /// Says that there is no whole frame. Descriptors come with the header that announces them, so they can only
+    /// be waiting if that header is, incomplete.
+    fn nothing_yet(&self) -> Result<Option<InFrame>, WireError> {
+        let has_partial_header = self.partial.is_none() && self.start != self.end;
+        if self.batches.is_empty() || has_partial_header {
+            return Ok(None);
+        }
+        violation("descriptors that were not announced")
     }
 
     fn take_batch(&mut self, header: Header) -> Result<(), WireError> {
@@ -149,9 +161,6 @@ impl Reader {
     }
 
     fn complete(&mut self, mut partial: Partial) -> Result<InFrame, WireError> {
-        if !self.batches.is_empty() {
-            return violation("descriptors that were not announced");
-        }
         if partial.header.descriptors > self.descriptors.len() {
             let (needed, came) = (partial.header.descriptors, self.descriptors.len());
             return violation(format!("a frame needs {needed} descriptors and {came} came"));

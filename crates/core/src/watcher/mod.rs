@@ -246,6 +246,10 @@ impl Observer for Watch {
     fn changed(self: Arc<Self>, deferred: &mut Deferred) {
         let fired = {
             let mut watches = self.watcher.watches.lock();
+            if !self.object.is_open() {
+                // About to be cancelled.
+                return;
+            }
             let state = self.object.signals().without(self.hidden);
             watches.update(self.key, state.readiness(self.signals), state)
         };
