@@ -118,7 +118,7 @@ pub(crate) fn attach(handles: &[MojoHandle], message: &mut Message) -> Outcome<(
         if outcome.is_ok() {
             table.remove((*handle).into());
         } else if let Some(entry) = table.get_mut((*handle).into()) {
-            object.end_transit();
+            object.abort_transit();
             entry.is_leaving = false;
         }
     }

@@ -80,7 +80,7 @@ impl Attachment {
     pub(crate) fn take(&mut self) -> Option<Object> {
         match std::mem::replace(&mut self.0, Cargo::Taken) {
             Cargo::Here(object) => {
-                object.end_transit();
+                object.arrive();
                 Some(object)
             }
             other => {

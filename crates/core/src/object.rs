@@ -149,13 +149,21 @@ impl Object {
         }
     }
 
-    /// Undoes [`begin_transit`](Self::begin_transit).
-    pub fn end_transit(&self) {
+    /// Undoes [`begin_transit`](Self::begin_transit), as if nothing had happened.
+    pub fn abort_transit(&self) {
         match self {
             Object::Pipe(pipe) => pipe.end_transit(),
             Object::Producer(producer) => producer.end().end_transit(),
             Object::Consumer(consumer) => consumer.end().end_transit(),
             _ => {}
+        }
+    }
+
+    /// Makes the object usable for whoever took it out of its message.
+    pub(crate) fn arrive(&self) {
+        self.abort_transit();
+        if let Object::Consumer(consumer) = self {
+            consumer.end().forget_what_was_seen();
         }
     }
 

@@ -56,22 +56,29 @@ impl Message {
         Self(CoreMessage::with_context(Box::new(Lazy(value))))
     }
 
-    /// Attaches a handle behind those already attached. Has no effect on a message that carries a value, or that
-    /// was received: the handle is then closed.
+    /// Attaches a handle to a message that is being built, behind those already attached. Any other message takes
+    /// no handles; one that is given to it nevertheless is closed. See [`attach`](Self::attach).
     pub fn with(mut self, handle: impl Into<Handle>) -> Self {
-        self.attach(handle);
+        let refused = self.attach(handle);
+        drop(refused);
         self
     }
 
-    /// See [`with`](Self::with).
-    pub fn attach(&mut self, handle: impl Into<Handle>) {
+    /// Attaches a handle behind those already attached. It comes back if the message carries a value, was
+    /// received, or has [`MAX_ATTACHMENTS`](crate::limits::MAX_ATTACHMENTS) already.
+    pub fn attach(&mut self, handle: impl Into<Handle>) -> Result<(), Handle> {
         let object = handle.into().into_object();
         // An owned handle is open and in nobody else's use, so it can always be sent.
         let refused = match object.begin_transit() {
-            Ok(()) => Object::attach_all(vec![object], &mut self.0).err().map(|(_, objects)| objects),
-            Err(_) => Some(vec![object]),
+            Ok(()) => match Object::attach_all(vec![object.clone()], &mut self.0) {
+                Ok(()) => return Ok(()),
+                Err((_, refused)) => refused,
+            },
+            Err(_) => vec![object.clone()],
         };
-        refused.into_iter().flatten().for_each(|object| object.close());
+        object.abort_transit();
+        drop(refused);
+        Handle::from_object(object).map_or(Ok(()), Err)
     }
 
     /// The payload; empty for a message that carries a value.

@@ -29,7 +29,9 @@ pub struct Watcher(Owned<core::Watcher>);
 
 impl Watcher {
     /// Makes a disarmed watcher without watches. The callback may be called on any thread, for several watches
-    /// at once, but never twice at once for one watch. It may call anything in this crate.
+    /// at once, but never twice at once for one watch. It may call anything in this crate, but a notification that
+    /// is `from_system` comes on the thread that receives from other processes: one that blocks there waits in
+    /// vain for anything that they send.
     pub fn new(callback: impl Fn(Notification) + Send + Sync + 'static) -> Self {
         Self(Owned::new(core::Watcher::new(callback)))
     }

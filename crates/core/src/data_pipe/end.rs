@@ -285,11 +285,16 @@ impl End {
         Ok(())
     }
 
+    /// All data that is there counts as new to whoever got the end.
+    pub(crate) fn forget_what_was_seen(&self) {
+        let mut state = self.state.lock();
+        state.asked_at = state.own;
+    }
+
     pub(crate) fn end_transit(&self) {
         let mut state = self.state.lock();
         if state.place == Place::InMessage {
             state.place = Place::Open;
-            state.asked_at = state.own;
             self.control.node().end_transit(&self.control);
         }
     }

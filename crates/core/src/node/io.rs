@@ -48,8 +48,9 @@ pub(super) struct Io {
 impl Io {
     /// Has the I/O thread try again in a while to write where the system refused descriptors.
     pub(super) fn note_stall(&self) {
-        self.has_stalled.store(true, Ordering::SeqCst);
-        self.poller.wake();
+        if !self.has_stalled.swap(true, Ordering::SeqCst) {
+            self.poller.wake();
+        }
     }
 }
 
@@ -177,9 +178,15 @@ impl IoThread {
     }
 
     fn retry_stalled(&self) {
-        if self.io.has_stalled.swap(false, Ordering::SeqCst) {
-            // One that is refused again notes that again.
-            self.node.data().links.all().iter().filter(|link| link.is_stalled()).for_each(|link| link.flush());
+        if !self.io.has_stalled.load(Ordering::SeqCst) {
+            return;
+        }
+        let links = self.node.data().links.all();
+        links.iter().filter(|link| link.is_stalled()).for_each(|link| link.flush());
+        // Lowered first: a link that stalls now raises the flag again, or is seen here.
+        self.io.has_stalled.store(false, Ordering::SeqCst);
+        if links.iter().any(|link| link.is_stalled()) {
+            self.io.has_stalled.store(true, Ordering::SeqCst);
         }
     }
 

@@ -21,7 +21,8 @@ pub(crate) type RoutingNode = Arc<libmojo_ports::Node<Message>>;
 
 /// One participant in the exchange of messages: usually the process. A clone refers to the same node.
 ///
-/// A node that is not connected to any other has no thread and no descriptor of its own.
+/// A node that is not connected to any other has no thread and no descriptor of its own. Its connections end with
+/// the other process, or by [`disconnect`](Self::disconnect), not when the last reference is dropped.
 #[derive(Clone)]
 pub struct Node(RoutingNode);
 
