@@ -71,7 +71,7 @@ impl SharedMemory {
         let check = || {
             let stat = rustix::fs::fstat(&fd)?;
             let is_large_enough = u64::try_from(stat.st_size).is_ok_and(|size| size >= len);
-            let is_fit = is_large_enough && (read_only || access_mode(&fd)? == OFlags::RDWR);
+            let is_fit = len > 0 && is_large_enough && (read_only || access_mode(&fd)? == OFlags::RDWR);
             if is_fit { Ok(()) } else { Err(invalid_data()) }
         };
         if let Err(error) = check() {

@@ -303,9 +303,10 @@ impl<M: Message> Node<M> {
 
     /// Takes an event from another node, whose name the caller has verified.
     ///
-    /// A violation means that the other node must not be listened to any longer; what the event carried is
-    /// closed and dropped.
-    pub fn accept(self: &Arc<Self>, from: NodeName, event: Event<M>) -> Result<Effects<M>, Violation> {
+    /// # Errors
+    /// A violation means that the other node must not be listened to any longer. What the event carried is closed
+    /// and dropped; the effects of that are to be applied like any others.
+    pub fn accept(self: &Arc<Self>, from: NodeName, event: Event<M>) -> Result<Effects<M>, (Violation, Effects<M>)> {
         let mut run = Run::new(self);
         let Event { to, from: port, number, mut body } = event;
         if let Body::Message { message, ports } = &mut body {
@@ -315,7 +316,7 @@ impl<M: Message> Node<M> {
                     Ok(port) => imported.push(port),
                     Err(violation) => {
                         imported.iter().for_each(|port| run.close(port));
-                        return Err(violation);
+                        return Err((violation, run.finish()));
                     }
                 }
             }
@@ -334,6 +335,7 @@ impl<M: Message> Node<M> {
     pub fn lose(self: &Arc<Self>, node: NodeName) -> Effects<M> {
         let is_there = |hop: &Hop<M>| matches!(hop, Hop::Remote(address) if address.node == node);
         let mut run = Run::new(self);
+        let mut doubtful = Vec::new();
         for port in self.named_ports() {
             let mut state = port.state.lock();
             if state.former_peer.as_ref().is_some_and(|former| is_there(&former.hop)) {
@@ -348,6 +350,17 @@ impl<M: Message> Node<M> {
             } else if lost_previous {
                 run.lose_previous(&port, &mut state);
             }
+            if let (Some(Hop::Local(previous)), true) = (&state.previous, state.named_by == Some(node)) {
+                doubtful.push((port.clone(), previous.clone()));
+            }
+        }
+        for (port, previous) in doubtful {
+            if !previous.leads_to(&port) {
+                let mut state = port.state.lock();
+                if state.received == 0 && state.previous == Some(Hop::Local(previous)) {
+                    run.lose_previous(&port, &mut state);
+                }
+            }
         }
         run.finish()
     }
@@ -356,6 +369,12 @@ impl<M: Message> Node<M> {
 
     pub(crate) fn may_link(&self, a: NodeName, b: NodeName) -> bool {
         self.reach == Reach::Everywhere || a == b || a == self.name || b == self.name
+    }
+
+    /// True if node `from` may refer to a port of node `named`: without introductions, another node only to its
+    /// own.
+    pub(crate) fn may_name(&self, from: NodeName, named: NodeName) -> bool {
+        self.reach == Reach::Everywhere || from == named || from == self.name
     }
 
     pub(crate) fn new_name(&self) -> PortName {

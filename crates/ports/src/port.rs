@@ -1,6 +1,6 @@
 //! A port: one end of a pipe, or the trace that it left behind when it moved.
 
-use crate::{Address, Body, Message, Node, PortName};
+use crate::{Address, Body, Message, Node, NodeName, PortName};
 use libmojo_sync::{Arc, Mutex, OnceLock, Rank};
 use std::collections::VecDeque;
 use std::collections::btree_map::{BTreeMap, Entry};
@@ -30,6 +30,13 @@ impl<M: Message> Port<M> {
     /// What the driver attached to the port.
     pub fn data(&self) -> &M::PortData {
         &self.data
+    }
+
+    /// True if the port sends to `other`, or has moved and sent to it before.
+    pub(crate) fn leads_to(&self, other: &PortRef<M>) -> bool {
+        let state = self.state.lock();
+        let former = state.former_peer.as_ref().map(|former| &former.hop);
+        [state.peer.as_ref(), former].into_iter().flatten().any(|hop| *hop == Hop::Local(other.clone()))
     }
 
     /// What is known of the pipe at this end.
@@ -156,6 +163,8 @@ pub(crate) struct State<M: Message> {
     pub(crate) peer: Option<Hop<M>>,
     /// Whose events are taken; `None` if nothing more will come.
     pub(crate) previous: Option<Hop<M>>,
+    /// The node that named `previous`, until that has spoken itself: if the node is lost, it may have lied.
+    pub(crate) named_by: Option<NodeName>,
     /// The number of the last event sent to `peer`. Direct deliveries within the node are not numbered: they
     /// are made only when nothing numbered is under way.
     pub(crate) sent: u64,
@@ -186,6 +195,7 @@ impl<M: Message> State<M> {
             has_sent: false,
             peer: None,
             previous: None,
+            named_by: None,
             sent: 0,
             received: 0,
             unread: VecDeque::new(),

@@ -125,14 +125,14 @@ impl<'a, M: Message> Run<'a, M> {
         let mut state = State::new(Role::Endpoint);
         state.in_transit = true;
         state.has_sent = descriptor.has_sent;
-        state.previous = Some(Hop::remote(Address { node: from, port: descriptor.previous }));
-        state.peer = descriptor.peer.and_then(|address| self.resolve(address));
+        let previous = Hop::remote(Address { node: from, port: descriptor.previous });
+        state.previous = Some(previous.clone());
+        state.peer = descriptor.peer.and_then(|address| self.resolve_from(&previous, address));
         state.peer_closed = state.peer.is_none();
         let port = Port::new(self.node, M::PortData::default(), state);
         if !self.node.register(&port, descriptor.name) {
             return Err(Violation::NameTaken);
         }
-        let previous = Hop::remote(Address { node: from, port: descriptor.previous });
         self.say(&port, previous, 0, Body::Accepted);
         Ok(port)
     }
@@ -230,7 +230,12 @@ impl<'a, M: Message> Run<'a, M> {
             (_, Body::PreviousHop(address)) => {
                 // A port of this node may have said its last word and vanished before it is named.
                 let named = Hop::remote(address);
-                state.previous = self.resolve(address).or_else(|| state.early.has_any(&named).then_some(named));
+                state.previous =
+                    self.resolve_from(from, address).or_else(|| state.early.has_any(&named).then_some(named));
+                state.named_by = match from {
+                    Hop::Remote(from) if from.node != self.node.name() => Some(from.node),
+                    _ => None,
+                };
                 state.received = 0;
                 state.asked = false;
                 if state.previous.is_none() {
@@ -266,7 +271,7 @@ impl<'a, M: Message> Run<'a, M> {
         match (state.role, body) {
             (Role::Leaving, Body::Accepted) => self.become_proxy(port, state),
             (Role::Endpoint, Body::ObserveProxy(target)) => {
-                self.send_past_peer(port, state, target);
+                self.send_past_peer(port, state, &from, target);
                 state.peer_closed |= state.peer.is_none();
                 self.effects.note_change(port);
             }
@@ -315,16 +320,17 @@ impl<'a, M: Message> Run<'a, M> {
                 self.say(port, previous.clone(), 0, Body::ObserveProxy(target));
                 state.asked = true;
             } else if let Some(target) = state.wanted.take() {
-                self.send_past_peer(port, state, *target);
+                let peer = peer.clone();
+                self.send_past_peer(port, state, &peer, *target);
                 self.shorten(port, state);
             }
         }
     }
 
     /// Does what the peer, a proxy, asked for.
-    fn send_past_peer(&mut self, port: &PortRef<M>, state: &mut State<M>, target: Address) {
+    fn send_past_peer(&mut self, port: &PortRef<M>, state: &mut State<M>, peer: &Hop<M>, target: Address) {
         self.say_to_peer(port, state, Body::ObserveProxyAck);
-        let peer = self.resolve(target);
+        let peer = self.resolve_from(peer, target);
         state.set_peer(peer);
     }
 
@@ -383,10 +389,16 @@ impl<'a, M: Message> Run<'a, M> {
         }
     }
 
-    /// The way to an address; `None` if it names a port of this node that does not exist.
-    fn resolve(&mut self, address: Address) -> Option<Hop<M>> {
+    /// The way to an address that `from` has named; `None` if it is in this node but does not exist, or is where
+    /// `from` can know of no way to.
+    fn resolve_from(&mut self, from: &Hop<M>, address: Address) -> Option<Hop<M>> {
         if address.node == self.node.name() {
             return self.node.find(address.port).map(Hop::Local);
+        }
+        if let Hop::Remote(from) = from
+            && !self.node.may_name(from.node, address.node)
+        {
+            return None;
         }
         self.effects.neighbours.push(address.node);
         Some(Hop::remote(address))

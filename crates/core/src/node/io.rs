@@ -259,9 +259,12 @@ fn take_frame(node: &RoutingNode, link: &Arc<Link>, frame: InFrame, deferred: &m
     match frame.kind {
         EVENT => {
             let Some(event) = wire::decode_event(frame, &link.sender)? else { return Ok(()) };
-            let effects = node.accept(*peer, event).map_err(|error| WireError(format!("{error:?}")))?;
+            let (outcome, effects) = match node.accept(*peer, event) {
+                Ok(effects) => (Ok(()), effects),
+                Err((error, effects)) => (violation(format!("{error:?}")), effects),
+            };
             apply(node, effects, deferred);
-            Ok(())
+            outcome
         }
         INVITATION => match &link.role {
             LinkRole::Invitee(arrivals) if !arrivals.is_answered() => {

@@ -215,7 +215,8 @@ impl World {
         let at = if self.plan.reorder { self.rng.usize(..queue.len().min(8)) } else { 0 };
         let event = queue.remove(at).unwrap();
         if self.sites[to].alive {
-            let effects = self.sites[to].node.accept(name_of(from), event).expect("honest nodes keep the protocol");
+            let effects = self.sites[to].node.accept(name_of(from), event);
+            let effects = effects.map_err(|(violation, _)| violation).expect("honest nodes keep the protocol");
             self.apply(to, effects);
         }
         true
@@ -527,14 +528,15 @@ impl World {
     /// Lets a node that keeps no protocol at all say something to a node of this world.
     pub fn accept_hostile(&mut self, from: NodeName, to: NodeName, event: Event<Parcel>) {
         let site = site_of(to);
-        if let Ok(effects) = self.sites[site].node.accept(from, event) {
-            // What is meant for the hostile node goes nowhere.
-            let Effects { forward, changed, dropped, neighbours } = effects;
-            let known = |name: &NodeName| name.0 >= 1000 && site_of(*name) < self.plan.nodes;
-            let forward = forward.into_iter().filter(|(name, _)| known(name)).collect();
-            let neighbours = neighbours.into_iter().filter(|name| known(name)).collect();
-            self.apply(site, Effects { forward, changed, dropped, neighbours });
-        }
+        let effects = match self.sites[site].node.accept(from, event) {
+            Ok(effects) | Err((_, effects)) => effects,
+        };
+        // What is meant for the hostile node goes nowhere.
+        let Effects { forward, changed, dropped, neighbours } = effects;
+        let known = |name: &NodeName| name.0 >= 1000 && site_of(*name) < self.plan.nodes;
+        let forward = forward.into_iter().filter(|(name, _)| known(name)).collect();
+        let neighbours = neighbours.into_iter().filter(|name| known(name)).collect();
+        self.apply(site, Effects { forward, changed, dropped, neighbours });
     }
 
     pub fn lose_hostile(&mut self, node: NodeName) {
