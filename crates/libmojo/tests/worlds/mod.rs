@@ -1,0 +1,291 @@
+//! Where the bodies of tests run: two ends within one node, or on two nodes connected by a socket; and what all
+//! tests share.
+#![allow(dead_code, unused_macros, unused_imports)]
+
+use libmojo::{
+    AcceptedInvitation, Consumer, DataPipeOptions, Handle, Invitation, Message, MessagePipe, Node, Producer, Signals,
+    SignalsState, Waitable, socket_pair,
+};
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// After this time a test is considered to hang. No test passes or fails by being faster or slower than that.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A kind of distance between two pipe ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum World {
+    SameNode,
+    TwoNodes,
+}
+
+/// The nodes that the two sides of a test live on. Dropping it ends what connects them.
+pub struct Sides {
+    pub here: Node,
+    pub there: Node,
+    world: World,
+}
+
+impl World {
+    /// A pipe with one end on each side.
+    pub fn connect(self) -> (Sides, MessagePipe, MessagePipe) {
+        match self {
+            World::SameNode => {
+                let (here, there) = MessagePipe::create();
+                (Sides { here: Node::process().clone(), there: Node::process().clone(), world: self }, here, there)
+            }
+            World::TwoNodes => {
+                let (here, there) = (Node::new(), Node::new());
+                let (a, b) = link(&here, &there);
+                (Sides { here, there, world: self }, a, b)
+            }
+        }
+    }
+
+    pub fn is_remote(self) -> bool {
+        self == World::TwoNodes
+    }
+}
+
+impl Drop for Sides {
+    fn drop(&mut self) {
+        if self.world == World::TwoNodes {
+            self.here.disconnect();
+            self.there.disconnect();
+        }
+    }
+}
+
+impl Sides {
+    pub fn pipe_here(&self) -> (MessagePipe, MessagePipe) {
+        MessagePipe::create_on(&self.here)
+    }
+
+    pub fn pipe_there(&self) -> (MessagePipe, MessagePipe) {
+        MessagePipe::create_on(&self.there)
+    }
+
+    pub fn data_pipe_here(&self, element: u32, capacity: u32) -> (Producer, Consumer) {
+        data_pipe_on(&self.here, element, capacity)
+    }
+
+    pub fn data_pipe_there(&self, element: u32, capacity: u32) -> (Producer, Consumer) {
+        data_pipe_on(&self.there, element, capacity)
+    }
+}
+
+pub fn data_pipe_on(node: &Node, element: u32, capacity: u32) -> (Producer, Consumer) {
+    DataPipeOptions { element_num_bytes: element, capacity_num_bytes: capacity }.create_on(node).unwrap()
+}
+
+/// Connects two nodes; returns a pipe with one end on each.
+pub fn link(inviter: &Node, invitee: &Node) -> (MessagePipe, MessagePipe) {
+    let invitation = Invitation::new_on(inviter);
+    let a = invitation.attach(b"first").unwrap();
+    let (ours, theirs) = socket_pair().unwrap();
+    invitation.send(ours).unwrap();
+    let accepted = AcceptedInvitation::accept_on(invitee, theirs).unwrap();
+    let b = accepted.extract(b"first").unwrap();
+    (a, b)
+}
+
+/// Expands each function to one test for each world.
+macro_rules! in_worlds {
+    ($($(#[$attribute:meta])* fn $name:ident($world:ident: World) $body:block)+) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            fn body($world: World) {
+                let _watchdog = watchdog();
+                $body
+            }
+
+            $(#[$attribute])*
+            #[test]
+            fn on_one_node() {
+                body(World::SameNode);
+            }
+
+            $(#[$attribute])*
+            #[test]
+            fn on_two_nodes() {
+                body(World::TwoNodes);
+            }
+        }
+    )+};
+}
+pub(crate) use in_worlds;
+
+// ---- watchdog --------------------------------------------------------------------------------------------
+
+/// Ends the process, loudly, unless it is dropped in time.
+pub struct Watchdog {
+    _alive: Sender<()>,
+}
+
+pub fn watchdog() -> Watchdog {
+    let (alive, ended) = channel::<()>();
+    let name = std::thread::current().name().unwrap_or("a test").to_owned();
+    std::thread::spawn(move || {
+        if ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            // Not captured, as the output of a print macro would be.
+            let _ = writeln!(std::io::stderr(), "{name} hangs");
+            std::process::abort();
+        }
+    });
+    Watchdog { _alive: alive }
+}
+
+/// Yields until a condition holds that nothing can wait for.
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE / 2;
+    while !condition() {
+        assert!(Instant::now() < deadline, "never happened: {what}");
+        std::thread::yield_now();
+    }
+}
+
+// ---- leaks -----------------------------------------------------------------------------------------------
+
+/// The only test that runs at the moment, what it started with, and its watchdog.
+pub struct Alone {
+    descriptors: usize,
+    _watchdog: Watchdog,
+    _guard: MutexGuard<'static, ()>,
+}
+
+/// To be called first by every test of a binary in which descriptors are counted.
+pub fn alone() -> Alone {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let guard = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    Alone { descriptors: libmojo_platform::open_descriptor_count(), _watchdog: watchdog(), _guard: guard }
+}
+
+impl Alone {
+    /// To be called when everything is closed and all children have ended.
+    pub fn assert_nothing_left(self, nodes: &[&Node]) {
+        for node in nodes {
+            eventually("the node has no ports left", || node.port_counts() == (0, 0));
+            eventually("the node has no links left", || !node.has_links());
+        }
+        let deadline = Instant::now() + PATIENCE / 2;
+        while libmojo_platform::open_descriptor_count() != self.descriptors {
+            let has_time = Instant::now() < deadline;
+            assert!(has_time, "{} descriptors at first, now {:#?}", self.descriptors, open_descriptors());
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// What the descriptors of this process lead to.
+fn open_descriptors() -> Vec<String> {
+    let entries = std::fs::read_dir("/proc/self/fd").unwrap();
+    let targets = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    targets.map(|target| target.display().to_string()).collect()
+}
+
+// ---- messages and signals --------------------------------------------------------------------------------
+
+pub fn send(pipe: &MessagePipe, text: &str) {
+    pipe.send(Message::from(text)).unwrap();
+}
+
+pub fn recv(pipe: &MessagePipe) -> String {
+    String::from_utf8(pipe.recv().unwrap().payload().to_vec()).unwrap()
+}
+
+/// Moves a handle through a pipe.
+pub fn pass(from: &MessagePipe, to: &MessagePipe, handle: impl Into<Handle>) -> Handle {
+    from.send(Message::new(b"").with(handle)).unwrap();
+    let mut handles = to.recv().unwrap().take_handles().unwrap();
+    assert_eq!(handles.len(), 1);
+    handles.remove(0)
+}
+
+pub fn pass_pipe(from: &MessagePipe, to: &MessagePipe, pipe: MessagePipe) -> MessagePipe {
+    pass(from, to, pipe).into_pipe().unwrap()
+}
+
+pub fn pass_producer(from: &MessagePipe, to: &MessagePipe, producer: Producer) -> Producer {
+    pass(from, to, producer).into_producer().unwrap()
+}
+
+pub fn pass_consumer(from: &MessagePipe, to: &MessagePipe, consumer: Consumer) -> Consumer {
+    pass(from, to, consumer).into_consumer().unwrap()
+}
+
+/// Blocks until the signals are raised.
+pub fn wait_for(object: &dyn Waitable, signals: Signals) -> SignalsState {
+    object.wait(signals, None).unwrap()
+}
+
+/// Checks the state, apart from the signal that says where the peer is.
+pub fn assert_signals(object: &dyn Waitable, satisfied: Signals, satisfiable: Signals) {
+    let state = object.signals().without(Signals::PEER_REMOTE);
+    assert_eq!((state.satisfied, state.satisfiable), (satisfied, satisfiable));
+}
+
+// ---- descriptors -----------------------------------------------------------------------------------------
+
+/// A path for a file in memory that nobody else uses.
+pub fn scratch_path() -> std::path::PathBuf {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("/dev/shm/libmojo-test-{}-{number}", std::process::id()).into()
+}
+
+/// An open file, without a name, that holds a text.
+pub fn file_with(text: &str) -> File {
+    let path = scratch_path();
+    let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    file.write_all_at(text.as_bytes(), 0).unwrap();
+    file
+}
+
+pub fn text_of(file: &File) -> String {
+    let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+// ---- chance ----------------------------------------------------------------------------------------------
+
+/// Small and repeatable pseudo-random numbers.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    /// A number below a bound.
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.next() >> 16) as usize % bound
+    }
+
+    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| (self.next() >> 24) as u8).collect()
+    }
+}
+
+/// A seed that differs from run to run unless `LIBMOJO_TEST_SEED` says which; it is printed.
+pub fn seed() -> u64 {
+    let given = std::env::var("LIBMOJO_TEST_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = given.unwrap_or_else(|| u64::from_le_bytes(libmojo_platform::random::<8>()));
+    println!("LIBMOJO_TEST_SEED={seed}");
+    seed
+}
