@@ -13,9 +13,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::task::Waker;
 
-/// Foreign code that is due, in the order in which it is to run.
+/// Foreign code that is due, in the order in which it is to run. Most calls make nothing due and pay nothing.
 #[derive(Default)]
-pub(crate) struct Deferred {
+pub(crate) struct Deferred(Option<Box<Due>>);
+
+#[derive(Default)]
+struct Due {
     /// Cancellations overtake everything else of their level.
     cancellations: VecDeque<Task>,
     others: VecDeque<Task>,
@@ -44,26 +47,35 @@ impl Deferred {
         Self::default()
     }
 
-    fn is_empty(&self) -> bool {
-        self.cancellations.is_empty() && self.others.is_empty()
+    fn due(&mut self) -> &mut Due {
+        self.0.get_or_insert_default()
     }
 
     pub(crate) fn notify(&mut self, watch: Arc<Watch>, occasion: Occasion) {
         let is_cancellation = matches!(occasion, Occasion::Cancelled);
         let task = Task::Watch { watch, occasion, from_system: IS_SYSTEM.get() };
-        if is_cancellation { self.cancellations.push_back(task) } else { self.others.push_back(task) }
+        let due = self.due();
+        if is_cancellation { due.cancellations.push_back(task) } else { due.others.push_back(task) }
     }
 
     pub(crate) fn wake(&mut self, waker: Waker) {
-        self.others.push_back(Task::Wake(waker));
+        self.due().others.push_back(Task::Wake(waker));
     }
 
     /// Drops messages that nobody will read, whose contents may have destructors and peers to notify.
     pub(crate) fn discard(&mut self, messages: Vec<Message>) {
-        self.others.extend(messages.into_iter().map(Task::Drop));
+        if !messages.is_empty() {
+            self.due().others.extend(messages.into_iter().map(Task::Drop));
+        }
+    }
+}
+
+impl Due {
+    fn is_empty(&self) -> bool {
+        self.cancellations.is_empty() && self.others.is_empty()
     }
 
-    fn append(&mut self, other: &mut Deferred) {
+    fn append(&mut self, other: &mut Due) {
         self.cancellations.append(&mut other.cancellations);
         self.others.append(&mut other.others);
     }
@@ -72,42 +84,32 @@ impl Deferred {
         self.cancellations.pop_front().or_else(|| self.others.pop_front())
     }
 
-    fn run(first: Deferred) {
-        let mut levels = vec![first];
+    fn run(self: Box<Self>) {
+        let mut levels = vec![self];
         while let Some(level) = levels.last_mut() {
             let task = level.pop();
             if level.is_empty() {
                 levels.pop();
             }
             let Some(task) = task else { continue };
-            let caused = collect(|| task.run());
-            if !caused.is_empty() {
-                levels.push(caused);
-            }
+            levels.extend(collect(|| task.run()).0.take());
         }
     }
 }
 
 impl Drop for Deferred {
     fn drop(&mut self) {
-        if self.is_empty() {
-            return;
-        }
-        let due = Deferred {
-            cancellations: std::mem::take(&mut self.cancellations),
-            others: std::mem::take(&mut self.others),
-        };
+        let Some(mut due) = self.0.take() else { return };
         let outermost = LEVELS.with_borrow_mut(|levels| match levels.last_mut() {
             Some(level) => {
-                let mut due = due;
-                level.append(&mut due);
+                level.due().append(&mut due);
                 None
             }
             None => Some(due),
         });
         if let Some(due) = outermost {
             assert_unlocked();
-            Deferred::run(due);
+            due.run();
         }
     }
 }
