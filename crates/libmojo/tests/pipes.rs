@@ -317,7 +317,7 @@ in_worlds! {
             moving = a.recv().unwrap().take_handles().unwrap().remove(0).into_pipe().unwrap();
             send(&moving, &format!("back {round}"));
         }
-        drop(kept.send(Message::from("bye")));
+        send(&kept, "bye");
         for round in 0..50 {
             assert_eq!(recv(&kept), format!("back {round}"));
             assert_eq!(recv(&moving), format!("before {round}"));

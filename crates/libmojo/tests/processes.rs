@@ -318,7 +318,7 @@ fn objects_of_all_kinds_still_work_after_many_journeys() {
         let alone = alone();
         let node = Node::new();
         let child = launch(&node, role);
-        let (mut talk, listen) = MessagePipe::create_on(&node);
+        let (talk, listen) = MessagePipe::create_on(&node);
         let (mut producer, consumer) = data_pipe_on(&node, 4, 40);
         producer.write_all(b"abcdefgh").unwrap();
         let buffer = SharedBuffer::create(10).unwrap();
@@ -374,14 +374,10 @@ fn objects_of_all_kinds_still_work_after_many_journeys() {
 
         let mut other_consumer = next().into_consumer().unwrap();
         assert_eq!(other_consumer.read(&mut [0; 1]).unwrap(), 0);
-        drop(next);
         // Closure travels too.
-        talk = {
-            drop(talk);
-            MessagePipe::create_on(&node).0
-        };
+        drop(talk);
         assert!(matches!(listen.recv(), Err(RecvError::PeerClosed)));
-        drop((listen, talk, consumer, buffer, viewer, other_consumer));
+        drop((listen, consumer, buffer, viewer, other_consumer));
         child.finish();
         alone.assert_nothing_left(&[&node]);
     }
@@ -509,7 +505,6 @@ fn what_a_child_made_outlives_it() {
     // A reference that has been through a process can still be made read-only.
     assert!(buffer.duplicate_read_only().unwrap().map(0, 1000).unwrap().is_read_only());
     assert_eq!(text_of(&next().into_descriptor().unwrap().into()), "left in the file");
-    drop(next);
     drop((handles, pipe, buffer, message, child));
     alone.assert_nothing_left(&[&node]);
 }
