@@ -82,10 +82,9 @@ pub unsafe extern "C" fn MojoAttachSerializedMessageBuffer(
     let outputs = unsafe { two_required(buffer, buffer_size) };
     let attach = |message: &mut Message| {
         let (handles, (buffer, buffer_size)) = (handles?, outputs?);
-        Message::check_limits(payload_size as usize, handles.len()).or_else(|error| match message.is_empty() {
-            true => Err(attach_code(error)),
-            false => Ok(()),
-        })?;
+        if message.is_empty() {
+            Message::check_limits(payload_size as usize, handles.len()).map_err(attach_code)?;
+        }
         message.attach_payload(payload_size as usize).map_err(attach_code)?;
         if let Err(error) = handles::attach(&handles, message) {
             *message = Message::new();
