@@ -3,17 +3,16 @@
 
 mod worlds;
 
-use libmojo::{AcceptedInvitation, Invitation, Message, MessagePipe, Node, TryRecvError, socket_pair};
-use worlds::watchdog;
+use libmojo::{Message, MessagePipe, Node, TryRecvError};
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use worlds::{Random, watchdog};
 
 /// Two nodes and the two ends of a pipe between them.
 fn connected() -> (Node, Node, MessagePipe, MessagePipe) {
     let (here, there) = (Node::new(), Node::new());
-    let invitation = Invitation::new_on(&here);
-    let ours = invitation.attach(b"carrier").unwrap();
-    let (a, b) = socket_pair().unwrap();
-    invitation.send(a).unwrap();
-    let theirs = AcceptedInvitation::accept_on(&there, b).unwrap().extract(b"carrier").unwrap();
+    let (ours, theirs) = worlds::link(&here, &there);
     (here, there, ours, theirs)
 }
 
@@ -115,4 +114,110 @@ fn ends_inside_messages_inside_messages_close_without_end() {
     }
     drop(inside);
     assert!(witness.recv().is_err());
+}
+
+/// A pipe end that threads take turns with, and how many messages it has sent.
+struct End {
+    pipe: MessagePipe,
+    node: usize,
+    id: u64,
+    sent: u64,
+}
+
+/// What the threads of the commotion share.
+struct Commotion {
+    nodes: [Node; 2],
+    ends: Mutex<Vec<End>>,
+    /// How many messages of each sender have been received.
+    received: Mutex<HashMap<u64, u64>>,
+    next_id: AtomicU64,
+}
+
+impl Commotion {
+    fn create(&self, node: usize) {
+        let (a, b) = MessagePipe::create_on(&self.nodes[node]);
+        let end = |pipe| End { pipe, node, id: self.next_id.fetch_add(1, Ordering::Relaxed), sent: 0 };
+        self.ends.lock().unwrap().extend([end(a), end(b)]);
+    }
+
+    fn take(&self, random: &mut Random) -> Option<End> {
+        let mut ends = self.ends.lock().unwrap();
+        if ends.is_empty() {
+            return None;
+        }
+        let at = random.below(ends.len());
+        Some(ends.swap_remove(at))
+    }
+
+    fn receive(&self, end: &End) {
+        // Received and counted as one step: the next end that gets this sender's messages may be in use already.
+        let mut received = self.received.lock().unwrap();
+        if let Ok(message) = end.pipe.try_recv() {
+            let (sender, number) = message.payload().split_at(8);
+            let [sender, number] = [sender, number].map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()));
+            let count = received.entry(sender).or_default();
+            assert_eq!(number, *count, "messages of end {sender}");
+            *count += 1;
+        }
+    }
+
+    fn step(&self, random: &mut Random, carriers: &[MessagePipe; 2]) {
+        let Some(mut end) = self.take(random) else { return self.create(random.below(2)) };
+        match random.below(20) {
+            0 => self.create(end.node),
+            1 => return drop(end),
+            2 => {
+                let other = self.take(random);
+                if let Some(other) = other.filter(|other| other.node == end.node) {
+                    // Refused or not, both are gone.
+                    let _ = end.pipe.fuse(other.pipe);
+                    return;
+                }
+            }
+            3..7 => {
+                let other = 1 - end.node;
+                end.pipe = pass(&carriers[end.node], &carriers[other], end.pipe);
+                end.node = other;
+            }
+            7..12 => {
+                let payload = [end.id.to_le_bytes(), end.sent.to_le_bytes()].concat();
+                if end.pipe.send(Message::new(&payload)).is_ok() {
+                    end.sent += 1;
+                }
+            }
+            _ => self.receive(&end),
+        }
+        self.ends.lock().unwrap().push(end);
+    }
+}
+
+#[test]
+fn pipes_survive_being_sent_moved_fused_and_closed_by_many_threads() {
+    let _watchdog = watchdog();
+    let seed = worlds::seed();
+    let commotion = Commotion {
+        nodes: [Node::new(), Node::new()],
+        ends: Mutex::default(),
+        received: Mutex::default(),
+        next_id: AtomicU64::new(0),
+    };
+    let (ours, theirs) = worlds::link(&commotion.nodes[0], &commotion.nodes[1]);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (a, b) = MessagePipe::create_on(&commotion.nodes[0]);
+            let b = pass(&ours, &theirs, b);
+            let commotion = &commotion;
+            scope.spawn(move || {
+                let mut random = Random::new(seed + thread);
+                let carriers = [a, b];
+                (0..1500).for_each(|_| commotion.step(&mut random, &carriers));
+            });
+        }
+    });
+    drop((ours, theirs));
+    commotion.ends.lock().unwrap().clear();
+    for node in &commotion.nodes {
+        worlds::eventually("no port is left", || node.port_counts() == (0, 0));
+        node.disconnect();
+    }
 }

@@ -2,12 +2,21 @@
 //!
 //! A port to another system provides:
 //!
-//! - [`Socket`]: a connected, reliable byte stream to another process that also carries descriptors and reports
-//!   the other side's death;
-//! - [`SharedMemory`]: memory objects of a fixed size that processes can pass to each other, with read-only
-//!   descriptors that cannot be turned into writable ones by ordinary means, and [`Mapping`] to use them;
-//! - [`Poller`]: waiting for many sockets at once, with a wake-up from any thread;
-//! - [`random`], [`monotonic_micros`] and [`open_descriptor_count`].
+//! - [`Socket`]: a connected, reliable byte stream to another process that also carries descriptors, in order with
+//!   the bytes, up to [`MAX_DESCRIPTORS_PER_SEND`] at a time. It never blocks and never raises a signal, takes part
+//!   of what it is given when it is nearly full, delivers what was sent before the other side went away, and then
+//!   reports the end. It can be made as a pair or from a descriptor that somebody else made.
+//! - [`SharedMemory`]: memory objects of a final size that processes can pass to each other as descriptors, filled
+//!   with zeros, with read-only descriptors that cannot be turned into writable ones by ordinary means, and which
+//!   vanish with their last descriptor and mapping. What another process passes can be checked for being one object,
+//!   for its size, for whether that size is final, and for what each descriptor allows.
+//! - [`Mapping`]: a range of such memory at any byte offset, in which words are atomic between processes.
+//! - [`Poller`]: waiting for many sockets at once, level-triggered, with a wake-up from any thread. Sockets can be
+//!   added, changed and removed while a thread waits.
+//! - [`random`]: bytes that nobody can guess; [`monotonic_micros`]: a clock that never goes back, the same for all
+//!   processes; and [`open_descriptor_count`], for tests that look for leaks.
+//!
+//! Every descriptor made or received here is not inherited by executed programs from its first moment.
 //!
 //! `mapping` is the only module with unsafe code.
 #![deny(unsafe_code)]

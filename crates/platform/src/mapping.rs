@@ -4,10 +4,14 @@
 //! Two rules follow from that. Nobody ever holds a reference to such memory, for a reference promises that the
 //! bytes behind it stay as they are; bytes are only copied in and out, and words are only reached as atomics. And
 //! every access is checked against the mapping's size. What is copied out while another process writes is some
-//! mixture of bytes, any of which the caller must be ready for; it is looked at only after it has been copied.
+//! mixture of bytes, any of which the caller must be ready for; it is looked at only after it has been copied, and
+//! never interpreted in place.
 //!
-//! The copies are plain ones: volatile or atomic ones are several times slower, and what they would add is an
-//! order of bytes that nobody relies on, because indices published with atomics say which bytes are stable.
+//! The copies are plain ones, through raw pointers: volatile or atomic ones are several times slower, and what they
+//! would add is an order of bytes that nobody relies on, because indices published with atomics say which bytes are
+//! stable. A well-behaved process writes only where nobody reads. A hostile one may write anywhere at any time; that
+//! race is between processes, outside of what this program's compiler can see or assume anything from, and all that
+//! comes of it is arbitrary bytes in a buffer for bytes.
 
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 use std::fmt;
@@ -90,32 +94,43 @@ impl Mapping {
         self.read_only
     }
 
-    /// The address of the first byte, for handing out to other languages. Valid until the mapping is dropped.
+    /// The address of the first byte, for handing out to other languages. Valid until the mapping is dropped. Not
+    /// to be written through if the mapping is read-only: that ends the process.
     pub fn as_ptr(&self) -> *mut u8 {
         // Within the mapping, which is one allocation: `offset` is less than `base_len`.
         self.base.as_ptr().wrapping_add(self.offset)
     }
 
-    /// Copies bytes out.
+    /// Copies as many bytes as `out` holds out of the mapping, from `offset` (in bytes) on. What other processes
+    /// write meanwhile may or may not be among them.
+    ///
+    /// # Errors
+    /// [`AccessError::OutOfBounds`]; `out` is as it was.
     pub fn read(&self, offset: usize, out: &mut [u8]) -> Result<(), AccessError> {
         let from = self.place(offset, out.len())?;
         // SAFETY: `place` has checked that `out.len()` bytes from `from` on are within the mapping, which is
-        // readable and stays mapped while `self` is borrowed. `out` is a distinct, writable slice of that length:
-        // a slice cannot overlap the mapping, since no reference to it is ever made. Bytes need no alignment.
-        unsafe { std::ptr::copy_nonoverlapping(from, out.as_mut_ptr(), out.len()) };
+        // readable and stays mapped while `self` is borrowed. `out` is writable for that length. Bytes need no
+        // alignment. The two may overlap as far as this copy goes, so nothing depends on what callers in other
+        // languages do with the address from `as_ptr`. A write by another process meanwhile yields some bytes,
+        // and any bytes are valid in `out`.
+        unsafe { std::ptr::copy(from, out.as_mut_ptr(), out.len()) };
         Ok(())
     }
 
-    /// Copies bytes in.
+    /// Copies all of `bytes` into the mapping, from `offset` (in bytes) on.
+    ///
+    /// # Errors
+    /// [`AccessError::ReadOnly`], whatever the range, or [`AccessError::OutOfBounds`]; nothing is written.
     pub fn write(&self, offset: usize, bytes: &[u8]) -> Result<(), AccessError> {
         if self.read_only {
             return Err(AccessError::ReadOnly);
         }
         let to = self.place(offset, bytes.len())?;
         // SAFETY: `place` has checked that `bytes.len()` bytes from `to` on are within the mapping, which is
-        // writable (checked above) and stays mapped while `self` is borrowed. `bytes` is a distinct slice of that
-        // length, as in `read`.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+        // writable (checked above) and stays mapped while `self` is borrowed. `bytes` is readable for that length.
+        // Bytes need no alignment, and the two may overlap, as in `read`. No reference to the mapping's plain bytes
+        // exists that this could invalidate.
+        unsafe { std::ptr::copy(bytes.as_ptr(), to, bytes.len()) };
         Ok(())
     }
 
@@ -130,15 +145,18 @@ impl Mapping {
     /// A 32-bit word that processes share; `None` unless it is aligned, within the mapping, and writable.
     pub fn atomic_u32(&self, offset: usize) -> Option<&AtomicU32> {
         let at = self.word(offset, size_of::<AtomicU32>(), align_of::<AtomicU32>())?;
-        // SAFETY: as for `atomic_u64`.
+        // SAFETY: `word` has checked that the word is aligned, within the mapping and writable. The mapping lives
+        // as long as the returned reference, which borrows `self`. Atomics may be changed by others at any time.
         Some(unsafe { AtomicU32::from_ptr(at.cast()) })
     }
 
+    /// The address of a word; `None` unless it is aligned, within the mapping, and writable.
     fn word(&self, offset: usize, size: usize, align: usize) -> Option<*mut u8> {
         let at = self.place(offset, size).ok()?;
         (!self.read_only && at.addr().is_multiple_of(align)).then_some(at)
     }
 
+    /// The address of `len` bytes from `offset` on, all of which are within the mapping.
     fn place(&self, offset: usize, len: usize) -> Result<*mut u8, AccessError> {
         let end = offset.checked_add(len).ok_or(AccessError::OutOfBounds)?;
         if end > self.len {
@@ -198,5 +216,56 @@ mod tests {
         assert!(mapping.atomic_u64(4).is_none());
         assert!(mapping.atomic_u64(16).is_none());
         assert!(mapping.atomic_u32(16).is_some());
+        for beyond in [18, 20, 24, usize::MAX - 3, usize::MAX] {
+            assert!(mapping.atomic_u32(beyond).is_none() && mapping.atomic_u64(beyond).is_none());
+        }
+    }
+
+    #[test]
+    fn alignment_is_that_of_the_address_and_not_of_the_offset() {
+        let mapping = SharedMemory::create(4096, false).unwrap().map(3, 100).unwrap();
+        assert!(mapping.atomic_u32(0).is_none());
+        assert!(mapping.atomic_u32(1).is_some());
+        assert!(mapping.atomic_u64(1).is_none());
+        assert!(mapping.atomic_u64(5).is_some());
+    }
+
+    #[test]
+    fn a_read_only_mapping_has_no_words_and_takes_no_bytes() {
+        let memory = SharedMemory::create(100, true).unwrap();
+        let mapping = memory.to_read_only().unwrap().unwrap().map(0, 100).unwrap();
+        assert!(mapping.is_read_only() && mapping.len() == 100 && !mapping.is_empty());
+        assert!(mapping.atomic_u32(0).is_none() && mapping.atomic_u64(0).is_none());
+        assert_eq!(mapping.write(0, b"x"), Err(AccessError::ReadOnly));
+        assert_eq!(mapping.write(1000, b"x"), Err(AccessError::ReadOnly));
+        assert_eq!(mapping.read(100, &mut [0; 1]), Err(AccessError::OutOfBounds));
+    }
+
+    #[test]
+    fn a_mapping_outlives_its_memory_object_and_may_be_used_from_any_thread() {
+        let mapping = SharedMemory::create(64, false).unwrap().map(0, 64).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..1000 {
+                        mapping.atomic_u64(0).unwrap().fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+        });
+        let mut bytes = [0; 8];
+        mapping.read(0, &mut bytes).unwrap();
+        assert_eq!(u64::from_ne_bytes(bytes), 4000);
+        std::thread::spawn(move || drop(mapping)).join().unwrap();
+    }
+
+    #[test]
+    fn children_do_not_inherit_mappings() {
+        let mapping = SharedMemory::create(4096, false).unwrap().map(0, 4096).unwrap();
+        let start = format!("{:x}-", mapping.as_ptr().addr());
+        let all = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let own = all.lines().skip_while(|line| !line.starts_with(&start));
+        let flags = own.into_iter().find_map(|line| line.strip_prefix("VmFlags:")).unwrap();
+        assert!(flags.split_whitespace().any(|flag| flag == "dc"), "{flags}");
     }
 }

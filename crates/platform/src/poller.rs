@@ -3,6 +3,7 @@
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::io::Errno;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -11,6 +12,9 @@ const EVENTS_PER_WAIT: usize = 64;
 
 /// The token of the wake-up, which no socket may have.
 const WAKE: u64 = u64::MAX;
+
+/// The longest wait that every version of the system takes, some 24 days.
+const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// A set of sockets to wait for. Level-triggered: what is not dealt with is reported again.
 #[derive(Debug)]
@@ -41,7 +45,10 @@ pub struct Ready {
 }
 
 impl Poller {
-    /// Makes an empty set.
+    /// Makes an empty set. It takes two descriptors, which executed programs do not inherit.
+    ///
+    /// # Errors
+    /// What the system says if there is no descriptor left.
     pub fn new() -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
@@ -49,31 +56,47 @@ impl Poller {
         Ok(Self { epoll, wake })
     }
 
-    /// Adds a socket under a token, which must not be `u64::MAX`.
+    /// Adds a socket under a token, which must not be `u64::MAX`. The caller removes it before closing it: while
+    /// another process has the same socket, closing alone does not end the reports.
+    ///
+    /// # Errors
+    /// `InvalidInput` for that token, or what the system says, for instance if the socket is there already.
     pub fn add(&self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
+        check(token)?;
         Ok(epoll::add(&self.epoll, fd, epoll::EventData::new_u64(token), flags(interest))?)
     }
 
     /// Changes what to wait for. Takes effect at once, also for a thread that waits already.
+    ///
+    /// # Errors
+    /// `InvalidInput` for the token `u64::MAX`, or what the system says, for instance if the socket is not there.
     pub fn modify(&self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
+        check(token)?;
         Ok(epoll::modify(&self.epoll, fd, epoll::EventData::new_u64(token), flags(interest))?)
     }
 
     /// Removes a socket. Events of it that were reported before may still be under way.
+    ///
+    /// # Errors
+    /// What the system says if the socket is not there.
     pub fn remove(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
         Ok(epoll::delete(&self.epoll, fd)?)
     }
 
     /// Waits until a socket is ready, [`wake`](Self::wake) is called, a signal arrives, or the timeout is over
-    /// (`None`: for ever). Fills `ready` with the sockets that are ready, if any.
+    /// (`None`: for ever). Fills `ready` with the sockets that are ready, if any, in place of what it held.
+    ///
+    /// # Errors
+    /// None are to be expected; a signal is not one.
     pub fn wait(&self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
         ready.clear();
-        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-        let mut events = Vec::with_capacity(EVENTS_PER_WAIT);
-        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout.min(LONGEST_WAIT)).ok());
+        let mut events = [MaybeUninit::uninit(); EVENTS_PER_WAIT];
+        let events = match epoll::wait(&self.epoll, &mut events, timeout.as_ref()) {
+            Ok((events, _)) => events,
+            Err(Errno::INTR) => return Ok(()),
             Err(error) => return Err(error.into()),
-        }
+        };
         for event in events {
             let flags = event.flags;
             if event.data.u64() == WAKE {
@@ -96,6 +119,10 @@ impl Poller {
         // Fails only if so many wake-ups are pending that one more makes no difference.
         let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
     }
+}
+
+fn check(token: u64) -> io::Result<()> {
+    if token == WAKE { Err(io::ErrorKind::InvalidInput.into()) } else { Ok(()) }
 }
 
 fn flags(interest: Interest) -> epoll::EventFlags {
@@ -150,5 +177,72 @@ mod tests {
         poller.remove(a.as_fd()).unwrap();
         poller.wait(&mut ready, Some(Duration::ZERO)).unwrap();
         assert!(ready.is_empty());
+    }
+
+    #[test]
+    fn the_token_of_the_wake_up_is_refused() {
+        let poller = Poller::new().unwrap();
+        let (a, _b) = Socket::pair().unwrap();
+        assert_eq!(poller.add(a.as_fd(), u64::MAX, READ).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        poller.add(a.as_fd(), u64::MAX - 1, READ).unwrap();
+        assert_eq!(poller.modify(a.as_fd(), u64::MAX, READ).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn readiness_is_reported_until_it_is_dealt_with() {
+        let poller = Poller::new().unwrap();
+        let (a, b) = Socket::pair().unwrap();
+        poller.add(a.as_fd(), 1, READ).unwrap();
+        b.send(&[IoSlice::new(b"xy")], &[]).unwrap();
+        let mut ready = Vec::new();
+        for _ in 0..2 {
+            poller.wait(&mut ready, None).unwrap();
+            assert_eq!(ready.len(), 1);
+            a.recv(&mut [0; 1], &mut Vec::new()).unwrap();
+        }
+        poller.wait(&mut ready, Some(Duration::ZERO)).unwrap();
+        assert!(ready.is_empty());
+    }
+
+    #[test]
+    fn more_sockets_than_one_wait_takes_are_all_reported() {
+        let poller = Poller::new().unwrap();
+        let pairs: Vec<_> = (0..2 * EVENTS_PER_WAIT + 1).map(|_| Socket::pair().unwrap()).collect();
+        for ((a, b), token) in pairs.iter().zip(0..) {
+            poller.add(a.as_fd(), token, READ).unwrap();
+            b.send(&[IoSlice::new(b"x")], &[]).unwrap();
+        }
+        let (mut ready, mut seen) = (Vec::new(), std::collections::BTreeSet::new());
+        while seen.len() < pairs.len() {
+            poller.wait(&mut ready, None).unwrap();
+            seen.extend(ready.iter().map(|ready| ready.token));
+        }
+    }
+
+    #[test]
+    fn a_full_socket_becomes_writable_when_it_is_read_from() {
+        let poller = Poller::new().unwrap();
+        let (a, b) = Socket::pair().unwrap();
+        let chunk = vec![0; 1 << 16];
+        while a.send(&[IoSlice::new(&chunk)], &[]).is_ok() {}
+        poller.add(a.as_fd(), 3, Interest { read: true, write: true }).unwrap();
+        let mut ready = Vec::new();
+        poller.wait(&mut ready, Some(Duration::ZERO)).unwrap();
+        assert!(ready.is_empty());
+        let mut buffer = chunk;
+        while b.recv(&mut buffer, &mut Vec::new()).is_ok() {}
+        poller.wait(&mut ready, None).unwrap();
+        assert_eq!(ready, [Ready { token: 3, readable: false, writable: true }]);
+    }
+
+    #[test]
+    fn the_end_is_reported_without_any_interest_and_the_longest_timeout_is_taken() {
+        let poller = Poller::new().unwrap();
+        let (a, b) = Socket::pair().unwrap();
+        poller.add(a.as_fd(), 9, Interest { read: false, write: false }).unwrap();
+        drop(b);
+        let mut ready = Vec::new();
+        poller.wait(&mut ready, Some(Duration::MAX)).unwrap();
+        assert_eq!(ready, [Ready { token: 9, readable: true, writable: false }]);
     }
 }

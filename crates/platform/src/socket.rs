@@ -43,8 +43,11 @@ impl Socket {
         Ok((Socket(a), Socket(b)))
     }
 
-    /// Takes a connected UNIX stream socket; from now on it is not inherited by executed programs. Anything else
-    /// comes back with the reason.
+    /// Takes a connected UNIX stream socket; from now on it is not inherited by executed programs, and does not
+    /// report credentials with what it receives. The descriptor comes back on failure.
+    ///
+    /// # Errors
+    /// `InvalidInput` for anything that is not such a socket, or what the system says.
     pub fn from_fd(fd: OwnedFd) -> Result<Socket, (io::Error, OwnedFd)> {
         match check(&fd) {
             Ok(()) => Ok(Socket(fd)),
@@ -56,10 +59,12 @@ impl Socket {
     /// any were, all descriptors were too.
     ///
     /// # Errors
-    /// `WouldBlock` if there is no room, `InvalidInput` for more than [`MAX_DESCRIPTORS_PER_SEND`] descriptors,
-    /// `BrokenPipe` if the other side is gone (never a signal), and see [`is_too_many_references`].
+    /// `WouldBlock` if there is no room, `InvalidInput` for more than [`MAX_DESCRIPTORS_PER_SEND`] descriptors or
+    /// for descriptors without a byte to go with, which the system would drop, `BrokenPipe` if the other side is
+    /// gone (never a signal), and see [`is_too_many_references`].
     pub fn send(&self, bytes: &[IoSlice<'_>], descriptors: &[BorrowedFd<'_>]) -> io::Result<usize> {
-        if descriptors.len() > MAX_DESCRIPTORS_PER_SEND {
+        let has_carrier = descriptors.is_empty() || bytes.iter().any(|slice| !slice.is_empty());
+        if descriptors.len() > MAX_DESCRIPTORS_PER_SEND || !has_carrier {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let mut space = [MaybeUninit::uninit(); CONTROL_BYTES];
@@ -79,8 +84,12 @@ impl Socket {
     ///
     /// # Errors
     /// `WouldBlock` if there is nothing, `ConnectionReset` if the other side went away without having read
-    /// everything (and all that it sent has been received).
+    /// everything (and all that it sent has been received), `InvalidInput` for an empty buffer, with which nothing
+    /// could be told from the end.
     pub fn recv(&self, buffer: &mut [u8], descriptors: &mut Vec<OwnedFd>) -> io::Result<Received> {
+        if buffer.is_empty() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         let mut space = [MaybeUninit::uninit(); CONTROL_BYTES];
         let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
         let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -104,6 +113,14 @@ impl Socket {
         // Fails only if the connection has ended already.
         let _ = rustix::net::shutdown(&self.0, Shutdown::Both);
     }
+
+    /// The id of the process that made the other end: that made the pair, or that connected or listened. The
+    /// end may have been passed on since, and the id may have been given to another process, so this is for
+    /// messages to people and not for decisions. `None` if that process is not visible from here.
+    pub fn peer_process(&self) -> Option<u32> {
+        let credentials = sockopt::socket_peercred(&self.0).ok()?;
+        u32::try_from(credentials.pid.as_raw_pid()).ok().filter(|pid| *pid != 0)
+    }
 }
 
 fn check(fd: &OwnedFd) -> io::Result<()> {
@@ -119,6 +136,8 @@ fn check(fd: &OwnedFd) -> io::Result<()> {
         Err(error) => return Err(error.into()),
     }
     rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?;
+    // Credentials would take the place of descriptors where only the descriptors were provided for.
+    sockopt::set_socket_passcred(fd, false)?;
     Ok(())
 }
 
@@ -156,6 +175,81 @@ mod tests {
         assert_eq!(descriptors.len(), MAX_DESCRIPTORS_PER_SEND);
         assert!(descriptors.iter().all(is_cloexec));
         assert!(a.send(&[IoSlice::new(b"x")], &vec![file.as_fd(); 254]).is_err());
+    }
+
+    #[test]
+    fn a_passed_descriptor_is_the_same_open_file() {
+        let (a, b) = Socket::pair().unwrap();
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        a.send(&[IoSlice::new(b"x")], &[writer.as_fd()]).unwrap();
+        drop(writer);
+        let mut descriptors = Vec::new();
+        b.recv(&mut [0; 1], &mut descriptors).unwrap();
+        std::fs::File::from(descriptors.pop().unwrap()).write_all(b"through").unwrap();
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, b"through");
+    }
+
+    #[test]
+    fn calls_that_could_not_mean_anything_are_refused() {
+        let (a, b) = Socket::pair().unwrap();
+        let without_bytes = a.send(&[IoSlice::new(b"")], &[b.as_fd()]).unwrap_err();
+        assert_eq!(without_bytes.kind(), io::ErrorKind::InvalidInput);
+        a.send(&[IoSlice::new(b"x")], &[]).unwrap();
+        let without_room = b.recv(&mut [], &mut Vec::new()).unwrap_err();
+        assert_eq!(without_room.kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(b.recv(&mut [0; 1], &mut Vec::new()).unwrap().bytes, 1);
+    }
+
+    #[test]
+    fn descriptors_of_a_later_send_do_not_come_with_the_bytes_of_an_earlier_one() {
+        let (a, b) = Socket::pair().unwrap();
+        a.send(&[IoSlice::new(b"one")], &[b.as_fd()]).unwrap();
+        a.send(&[IoSlice::new(b"two")], &[b.as_fd(), b.as_fd()]).unwrap();
+        let (mut bytes, mut descriptors) = ([0; 16], Vec::new());
+        assert_eq!(b.recv(&mut bytes, &mut descriptors).unwrap().bytes, 3);
+        assert_eq!(descriptors.len(), 1);
+        assert_eq!(b.recv(&mut bytes, &mut descriptors).unwrap().bytes, 3);
+        assert_eq!(descriptors.len(), 3);
+    }
+
+    #[test]
+    fn sockets_are_not_inherited_and_keep_their_file_flags() {
+        let (a, b) = Socket::pair().unwrap();
+        assert!(is_cloexec(&a.0) && is_cloexec(&b.0));
+        let given: OwnedFd = std::os::unix::net::UnixStream::pair().unwrap().0.into();
+        rustix::io::fcntl_setfd(&given, rustix::io::FdFlags::empty()).unwrap();
+        let before = rustix::fs::fcntl_getfl(&given).unwrap();
+        let socket = Socket::from_fd(given).unwrap();
+        assert!(is_cloexec(&socket.0));
+        let _ = socket.recv(&mut [0; 1], &mut Vec::new());
+        let _ = socket.send(&[IoSlice::new(b"x")], &[]);
+        assert_eq!(rustix::fs::fcntl_getfl(socket).unwrap(), before);
+    }
+
+    #[test]
+    fn a_socket_that_reported_credentials_still_brings_the_most_descriptors() {
+        let (stream, other) = std::os::unix::net::UnixStream::pair().unwrap();
+        sockopt::set_socket_passcred(&stream, true).unwrap();
+        let (a, b) = (Socket::from_fd(other.into()).unwrap(), Socket::from_fd(stream.into()).unwrap());
+        a.send(&[IoSlice::new(b"x")], &[a.as_fd(); MAX_DESCRIPTORS_PER_SEND]).unwrap();
+        let mut descriptors = Vec::new();
+        let received = b.recv(&mut [0; 1], &mut descriptors).unwrap();
+        assert_eq!((received.descriptors_lost, descriptors.len()), (false, MAX_DESCRIPTORS_PER_SEND));
+    }
+
+    #[test]
+    fn the_peer_of_a_pair_is_the_process_that_made_it() {
+        let (a, _b) = Socket::pair().unwrap();
+        assert_eq!(a.peer_process(), Some(std::process::id()));
+    }
+
+    #[test]
+    fn too_many_references_is_told_from_other_errors() {
+        assert!(is_too_many_references(&Errno::TOOMANYREFS.into()));
+        assert!(!is_too_many_references(&Errno::AGAIN.into()));
+        assert!(!is_too_many_references(&io::ErrorKind::WouldBlock.into()));
     }
 
     #[test]
@@ -200,10 +294,18 @@ mod tests {
         assert!(Socket::from_fd(std::fs::File::open("/dev/null").unwrap().into()).is_err());
         let (datagram, _peer) = std::os::unix::net::UnixDatagram::pair().unwrap();
         assert!(Socket::from_fd(datagram.into()).is_err());
-        let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (packets, _peer) =
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        assert!(Socket::from_fd(packets).is_err());
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let tcp = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert!(Socket::from_fd(listener.into()).is_err());
         assert!(Socket::from_fd(tcp.into()).is_err());
         let fresh = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
-        let (error, _fd) = Socket::from_fd(fresh).unwrap_err();
+        let identity = |fd: &OwnedFd| rustix::fs::fstat(fd).unwrap().st_ino;
+        let before = identity(&fresh);
+        let (error, fd) = Socket::from_fd(fresh).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(identity(&fd), before);
     }
 }
