@@ -118,6 +118,8 @@ impl Socket {
     /// end may have been passed on since, and the id may have been given to another process, so this is for
     /// messages to people and not for decisions. `None` if that process is not visible from here.
     pub fn peer_process(&self) -> Option<u32> {
+        // The system says 0 of a process that is not visible. `rustix` has no such id and makes an error of it, or,
+        // should its representation change, a 0 after all.
         let credentials = sockopt::socket_peercred(&self.0).ok()?;
         u32::try_from(credentials.pid.as_raw_pid()).ok().filter(|pid| *pid != 0)
     }

@@ -1,4 +1,5 @@
-//! Descriptors are neither leaked nor lost unnoticed. One test, because it counts those of the whole process.
+//! Descriptors and mappings are not leaked, and descriptors are not lost unnoticed. One test, because it counts
+//! those of the whole process.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use libmojo_platform::{Interest, MAX_DESCRIPTORS_PER_SEND, Poller, SharedMemory, Socket, open_descriptor_count};
@@ -17,10 +18,16 @@ fn descriptors_are_closed_and_losses_are_reported() {
     for use_them in [sockets, refused_sockets, memory, refused_memory, poller] {
         use_them();
         assert_eq!(open_descriptor_count(), before);
+        assert_eq!(mapping_count(), 0);
     }
 
     beyond_the_limit();
     assert_eq!(open_descriptor_count(), before);
+}
+
+/// How many memory objects are mapped.
+fn mapping_count() -> usize {
+    std::fs::read_to_string("/proc/self/maps").unwrap().matches("memfd:libmojo").count()
 }
 
 /// Descriptors that are received, and descriptors that are still under way when both ends go.
@@ -44,6 +51,7 @@ fn refused_sockets() {
 fn memory() {
     let memory = SharedMemory::create(10_000, true).unwrap();
     let mapping = memory.map(5_000, 5_000).unwrap();
+    assert_eq!(mapping_count(), 1);
     let read_only = memory.to_read_only().unwrap().unwrap();
     let copy = memory.try_clone().unwrap();
     let (writable, _) = memory.into_descriptors();

@@ -2,7 +2,7 @@
 
 use crate::port::{Hop, Port, PortRef, Role, State};
 use crate::run::Run;
-use crate::{Body, Effects, Event, Message, NodeName, PortDescriptor, PortName};
+use crate::{Address, Body, Effects, Event, Message, NodeName, PortDescriptor, PortName};
 use libmojo_sync::{Arc, Mutex, Rank};
 use std::collections::HashMap;
 
@@ -323,7 +323,7 @@ impl<M: Message> Node<M> {
             message.put_ports(imported);
         }
         match (self.find(to), body) {
-            (Some(to), body) => run.deliver(&to, Run::remote_hop(from, port), number, body),
+            (Some(to), body) => run.deliver(&to, Hop::remote(Address { node: from, port }), number, body),
             (None, Body::Message { message, .. }) => run.effects.dropped.push(message),
             (None, _) => {}
         }

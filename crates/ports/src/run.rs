@@ -403,10 +403,10 @@ impl<'a, M: Message> Run<'a, M> {
         self.effects.neighbours.push(address.node);
         Some(Hop::remote(address))
     }
-}
 
-impl<M: Message> Run<'_, M> {
-    /// What a port of this node says to itself being closed by its owner.
+    // ---- what owners do ----------------------------------------------------------------------------------
+
+    /// Closes an endpoint.
     pub(crate) fn close(&mut self, port: &PortRef<M>) {
         let mut state = port.state.lock();
         if state.role == Role::Endpoint {
@@ -435,10 +435,5 @@ impl<M: Message> Run<'_, M> {
         self.say_to_peer(c, c_state, Body::Probe { origin: c_address, hops_left: MAX_PROBE_HOPS });
         self.forward_unread(b, b_state);
         self.forward_unread(c, c_state);
-    }
-
-    /// A port of another node as a neighbour.
-    pub(crate) fn remote_hop(node: NodeName, port: PortName) -> Hop<M> {
-        Hop::remote(Address { node, port })
     }
 }
