@@ -2,7 +2,7 @@
 //! time, until only effects are left.
 
 use crate::port::{FormerPeer, Hop, NotKept, Port, PortRef, Role, State};
-use crate::{Address, Body, Effects, Event, Message, Node, NodeName, PortDescriptor, PortName, Violation};
+use crate::{Address, Body, Effects, Event, Message, Node, NodeName, PortDescriptor, Violation};
 use libmojo_sync::Arc;
 use std::collections::VecDeque;
 
