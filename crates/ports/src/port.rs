@@ -174,9 +174,6 @@ pub(crate) struct State<M: Message> {
     pub(crate) unread: VecDeque<M>,
     /// Numbered events that came before their turn, or from a port that may yet become the previous hop.
     pub(crate) early: Early<M>,
-    /// Set in `Proxy` only: the present previous hop has been asked to send past this port, so the port is about
-    /// to vanish.
-    pub(crate) asked: bool,
     /// Set in `Leaving` and `Proxy` only: what the present peer asked for while this port could not tell yet
     /// whether it would itself vanish.
     pub(crate) wanted: Option<Box<Address>>,
@@ -200,7 +197,6 @@ impl<M: Message> State<M> {
             received: 0,
             unread: VecDeque::new(),
             early: Early(Vec::new()),
-            asked: false,
             wanted: None,
             probe: None,
             former_peer: None,

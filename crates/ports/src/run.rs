@@ -237,7 +237,6 @@ impl<'a, M: Message> Run<'a, M> {
                     _ => None,
                 };
                 state.received = 0;
-                state.asked = false;
                 if state.previous.is_none() {
                     self.lose_previous(port, state);
                 } else if state.role == Role::Proxy {
@@ -311,14 +310,10 @@ impl<'a, M: Message> Run<'a, M> {
     /// Leaves a proxy out of the route if its neighbours can talk to each other; if they cannot, lets it leave
     /// out the next proxy. Never both at once: a hop that has been told where to send must find that way valid.
     fn shorten(&mut self, port: &PortRef<M>, state: &mut State<M>) {
-        if state.asked {
-            return;
-        }
         if let (Some(previous), Some(peer)) = (&state.previous, &state.peer) {
             let target = self.address_of(peer);
             if self.node.may_link(self.address_of(previous).node, target.node) {
                 self.say(port, previous.clone(), 0, Body::ObserveProxy(target));
-                state.asked = true;
             } else if let Some(target) = state.wanted.take() {
                 let peer = peer.clone();
                 self.send_past_peer(port, state, &peer, *target);
@@ -346,7 +341,8 @@ impl<'a, M: Message> Run<'a, M> {
                 state.peer_closed = true;
                 self.effects.note_change(port);
             }
-            Role::Leaving => state.peer_closed = true,
+            // Says so to its successor once that exists.
+            Role::Leaving => {}
             Role::Proxy => {
                 self.say_to_peer(port, state, Body::Closure);
                 self.shut(port, state);
