@@ -122,6 +122,15 @@ in_worlds! {
         }
     }
 
+    fn memory_wrapped_as_read_only_arrives_as_that(world: World) {
+        let (_sides, here, there) = world.connect();
+        let file = file_with("shared");
+        let buffer = SharedBuffer::wrap(file.into(), 6, Guid { high: 1, low: 2 }, true).unwrap();
+        let buffer = pass(&here, &there, buffer).into_buffer().unwrap();
+        assert_eq!(contents(&buffer.map(0, 6).unwrap()), b"shared");
+        assert_read_only(&buffer);
+    }
+
     fn memory_of_other_origin_can_be_wrapped_sent_and_unwrapped(world: World) {
         let (_sides, a, b) = world.connect();
         let file = file_with("contents of a file");

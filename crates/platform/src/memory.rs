@@ -77,9 +77,8 @@ impl SharedMemory {
     }
 
     /// Takes a memory object of other origin, of which the caller says that it has `len` bytes. The size is held
-    /// against what the system says; of a character device the system does not say it, and the caller is believed.
-    /// A `read_only` reference is never mapped writable, whatever the descriptor allows. The descriptor comes back
-    /// on failure.
+    /// against what the system says. A `read_only` reference is never mapped writable, and keeps no writable
+    /// descriptor as far as the system has means to open the object once more. The descriptor comes back on failure.
     ///
     /// # Errors
     /// `InvalidData` if the object is smaller or cannot be mapped as wanted, or if it is memory in huge pages, whose
@@ -87,9 +86,8 @@ impl SharedMemory {
     pub fn adopt(fd: OwnedFd, len: u64, read_only: bool) -> Result<SharedMemory, (io::Error, OwnedFd)> {
         let check = || {
             let stat = rustix::fs::fstat(&fd)?;
-            let is_device = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice;
             let is_fit = len != 0
-                && (is_device || is_large_enough(&stat, len))
+                && is_large_enough(&stat, len)
                 && can_be_mapped(&fd, &stat)?
                 && match access_mode(&fd)? {
                     OFlags::RDWR => true,
@@ -100,7 +98,8 @@ impl SharedMemory {
         if let Err(error) = check() {
             return Err((error, fd));
         }
-        let (writable, read_only) = if read_only { (None, Some(fd)) } else { (Some(fd), None) };
+        let (writable, read_only) =
+            if read_only { (None, Some(reopen_read_only(&fd).unwrap_or(fd))) } else { (Some(fd), None) };
         Ok(Self { writable, read_only, len })
     }
 
@@ -117,11 +116,6 @@ impl SharedMemory {
     /// True if mappings of this reference cannot be written to.
     pub fn is_read_only(&self) -> bool {
         self.writable.is_none()
-    }
-
-    /// True if [`to_read_only`](Self::to_read_only) has something to give.
-    pub fn can_demote(&self) -> bool {
-        self.read_only.is_some()
     }
 
     /// True if nobody can change the size of the object any more.
@@ -254,14 +248,13 @@ mod tests {
     fn a_copy_has_the_same_rights() {
         let memory = SharedMemory::create(100, true).unwrap();
         let copy = memory.try_clone().unwrap();
-        assert!(!copy.is_read_only() && copy.can_demote() && copy.is_sealed() && copy.len() == 100);
+        assert!(!copy.is_read_only() && copy.is_sealed() && copy.len() == 100);
         copy.map(0, 1).unwrap().write(0, b"x").unwrap();
         let read_only = copy.to_read_only().unwrap().unwrap();
         let copy = read_only.try_clone().unwrap();
-        assert!(copy.is_read_only() && copy.can_demote() && copy.is_sealed() && copy.len() == 100);
+        assert!(copy.is_read_only() && copy.is_sealed() && copy.len() == 100);
         assert!(copy.into_descriptors().0.is_none());
         let alone = SharedMemory::create(100, false).unwrap();
-        assert!(!alone.can_demote());
         assert!(alone.to_read_only().unwrap().is_none());
     }
 
@@ -273,12 +266,15 @@ mod tests {
             fd
         };
         let memory = SharedMemory::adopt(foreign(100), 100, false).unwrap();
-        assert!(!memory.is_read_only() && !memory.can_demote() && !memory.is_sealed());
+        assert!(!memory.is_read_only() && !memory.is_sealed());
         memory.map(0, 100).unwrap().write(99, b"x").unwrap();
 
         // Read-only because the caller says so, and read-only because the descriptor is.
         let memory = SharedMemory::adopt(foreign(100), 100, true).unwrap();
         assert!(memory.map(0, 100).unwrap().is_read_only());
+        let (writable, read_only) = memory.into_descriptors();
+        assert!(writable.is_none());
+        assert!(SharedMemory::from_descriptors(None, read_only, 100).is_ok());
         let read_only = || reopen_read_only(&foreign(100)).unwrap();
         assert!(SharedMemory::adopt(read_only(), 100, true).unwrap().is_read_only());
         assert!(SharedMemory::adopt(read_only(), 100, false).is_err());
@@ -293,7 +289,7 @@ mod tests {
         assert!(SharedMemory::adopt(std::fs::File::open("/").unwrap().into(), 1, true).is_err());
         assert!(SharedMemory::adopt(std::io::pipe().unwrap().0.into(), 1, true).is_err());
         let device = std::fs::File::options().read(true).write(true).open("/dev/zero").unwrap();
-        assert!(SharedMemory::adopt(device.into(), 4096, false).unwrap().map(0, 4096).is_ok());
+        assert!(SharedMemory::adopt(device.into(), 4096, false).is_err());
     }
 
     #[test]

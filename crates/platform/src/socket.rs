@@ -113,16 +113,6 @@ impl Socket {
         // Fails only if the connection has ended already.
         let _ = rustix::net::shutdown(&self.0, Shutdown::Both);
     }
-
-    /// The id of the process that made the other end: that made the pair, or that connected or listened. The
-    /// end may have been passed on since, and the id may have been given to another process, so this is for
-    /// messages to people and not for decisions. `None` if that process is not visible from here.
-    pub fn peer_process(&self) -> Option<u32> {
-        // The system says 0 of a process that is not visible. `rustix` has no such id and makes an error of it, or,
-        // should its representation change, a 0 after all.
-        let credentials = sockopt::socket_peercred(&self.0).ok()?;
-        u32::try_from(credentials.pid.as_raw_pid()).ok().filter(|pid| *pid != 0)
-    }
 }
 
 fn check(fd: &OwnedFd) -> io::Result<()> {
@@ -239,12 +229,6 @@ mod tests {
         let mut descriptors = Vec::new();
         let received = b.recv(&mut [0; 1], &mut descriptors).unwrap();
         assert_eq!((received.descriptors_lost, descriptors.len()), (false, MAX_DESCRIPTORS_PER_SEND));
-    }
-
-    #[test]
-    fn the_peer_of_a_pair_is_the_process_that_made_it() {
-        let (a, _b) = Socket::pair().unwrap();
-        assert_eq!(a.peer_process(), Some(std::process::id()));
     }
 
     #[test]
