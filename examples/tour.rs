@@ -421,7 +421,8 @@ fn stream(source: &Source, mut producer: Producer) -> io::Result<()> {
 
 fn write_all(producer: &mut Producer, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        producer.wait(Signals::WRITABLE, None)?;
+        // Ends without room if the child has closed its end. Then there is no window, and the reason is clear.
+        let _ = producer.wait(Signals::WRITABLE, None);
         let mut window = producer.begin_write()?;
         let (now, later) = bytes.split_at(window.len().min(bytes.len()));
         window.fill(0, now)?;

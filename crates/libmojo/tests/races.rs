@@ -3,7 +3,7 @@
 
 mod worlds;
 
-use libmojo::{Message, MessagePipe, Node, TryRecvError};
+use libmojo::{AcceptedInvitation, Invitation, Message, MessagePipe, Node, TryRecvError, socket_pair};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -114,6 +114,23 @@ fn ends_inside_messages_inside_messages_close_without_end() {
     }
     drop(inside);
     assert!(witness.recv().is_err());
+}
+
+#[test]
+fn an_invitation_that_is_sent_after_it_was_accepted_arrives() {
+    let _watchdog = watchdog();
+    for _ in 0..1000 {
+        let (here, there) = (Node::new(), Node::new());
+        let (ours, theirs) = socket_pair().unwrap();
+        let accepted = AcceptedInvitation::accept_on(&there, theirs).unwrap();
+        let theirs = accepted.extract(b"pipe").unwrap();
+        let invitation = Invitation::new_on(&here);
+        let pipe = invitation.attach(b"pipe").unwrap();
+        invitation.send(ours).unwrap();
+        pipe.send(Message::from("hello")).unwrap();
+        assert_eq!(theirs.recv().unwrap().payload(), b"hello");
+        here.disconnect();
+    }
 }
 
 /// A pipe end that threads take turns with, and how many messages it has sent.

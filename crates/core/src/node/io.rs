@@ -122,8 +122,9 @@ pub(crate) fn connect(
     let is_inviter = matches!(role, LinkRole::Inviter(_));
     let link = Link::new(token, socket, role, sender, &io);
     table.by_token.insert(token, link.clone());
-    drop(table);
+    // The I/O thread finds the link only once the table is free again, so nothing is said on it before this.
     link.send(wire::encode_hello(wire::Hello { node: node.name(), is_inviter }));
+    drop(table);
     Ok(())
 }
 
