@@ -1,7 +1,7 @@
 //! One small error type for each kind of operation.
 
 use crate::Message;
-use libmojo_core::signals::SignalsState;
+use libmojo_core::signals::{Signals, SignalsState};
 use std::fmt;
 use std::io;
 
@@ -147,6 +147,9 @@ pub enum WaitError {
 impl fmt::Display for WaitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            WaitError::Unsatisfiable(state) if state.satisfied.contains(Signals::PEER_CLOSED) => {
+                f.write_str("the peer is closed")
+            }
             WaitError::Unsatisfiable(state) => write!(f, "none of the signals can be raised any more: {state:?}"),
             WaitError::DeadlineExceeded => f.write_str("the deadline has passed"),
         }

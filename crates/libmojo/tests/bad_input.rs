@@ -799,3 +799,19 @@ fn well_formed_nonsense_about_a_pipe_costs_that_pipe_at_most() {
     }
     scene.end();
 }
+
+#[test]
+fn whoever_accepted_an_invitation_hears_why_the_connection_did_not_end_in_good_order() {
+    let scene = Scene::new();
+    let (events, errors) = channel();
+    let events = Mutex::new(events);
+    let handler = Arc::new(move |error: &ProcessError| events.lock().unwrap().send(error.clone()).unwrap());
+    scene.node.set_default_error_handler(Some(handler));
+    let mut attack = Attack::begin(Victim::Invitee, &scene.node);
+    attack.write(&[0xff; 64]);
+    let error = errors.recv().unwrap();
+    assert!(error.disconnected && !error.message.is_empty(), "{error:?}");
+    attack.assert_link_fails("noise", true);
+    scene.end();
+    assert!(errors.try_recv().is_err(), "nothing else is worth a report");
+}

@@ -51,6 +51,16 @@ impl fmt::Display for AccessError {
 
 impl std::error::Error for AccessError {}
 
+impl From<AccessError> for io::Error {
+    fn from(error: AccessError) -> io::Error {
+        let kind = match error {
+            AccessError::OutOfBounds => io::ErrorKind::InvalidInput,
+            AccessError::ReadOnly => io::ErrorKind::PermissionDenied,
+        };
+        io::Error::new(kind, error)
+    }
+}
+
 // SAFETY: the mapping is owned by this value alone and is not tied to a thread; unmapping is allowed anywhere.
 unsafe impl Send for Mapping {}
 // SAFETY: all access through a shared reference is by copying or by atomics, which several threads may do at once

@@ -243,7 +243,11 @@ impl IoThread {
             apply(&self.node, self.node.lose(*name), &mut deferred);
         }
         drop(deferred);
-        link.sender.report(reason.to_owned(), true);
+        match &link.role {
+            // Who accepts an invitation has no handler for the inviter alone.
+            LinkRole::Invitee(_) if !reason.is_empty() => self.node.data().report_by_default(reason, true),
+            _ => link.sender.report(reason.to_owned(), true),
+        }
     }
 }
 

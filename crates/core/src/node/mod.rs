@@ -32,6 +32,13 @@ pub struct NodeData {
     default_error_handler: Mutex<Option<ErrorHandler>>,
 }
 
+impl NodeData {
+    fn report_by_default(&self, text: &str, disconnected: bool) {
+        let handler = self.default_error_handler.lock().clone();
+        call(handler, ProcessError { message: text.to_owned(), disconnected });
+    }
+}
+
 /// What a process did wrong, or that the connection to it is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessError {
@@ -79,7 +86,8 @@ impl Node {
         (self.0.named_ports().len(), self.0.proxy_count())
     }
 
-    /// Sets what is called with reports of bad messages that did not come from another process.
+    /// Sets what is called with reports of bad messages that did not come from another process, and if the
+    /// connection to the process that invited this one ends otherwise than in good order.
     pub fn set_default_error_handler(&self, handler: Option<ErrorHandler>) {
         let previous = std::mem::replace(&mut *self.0.data().default_error_handler.lock(), handler);
         drop(previous);
@@ -95,10 +103,7 @@ impl Node {
     pub fn report_bad_message_from(&self, sender: Option<&Arc<Sender>>, text: &str) {
         match sender {
             Some(sender) => sender.report(format!("Received bad user message: {text}"), false),
-            None => {
-                let handler = self.0.data().default_error_handler.lock().clone();
-                call(handler, ProcessError { message: text.to_owned(), disconnected: false });
-            }
+            None => self.0.data().report_by_default(text, false),
         }
     }
 
