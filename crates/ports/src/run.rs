@@ -277,7 +277,10 @@ impl<'a, M: Message> Run<'a, M> {
             (Role::Leaving, Body::ObserveProxy(target)) => state.wanted = Some(Box::new(target)),
             (Role::Proxy, Body::ObserveProxy(target)) => {
                 state.wanted = Some(Box::new(target));
-                self.shorten(port, state);
+                // One that can be left out has asked for that when it came to be so, and need not again.
+                if !self.can_be_left_out(state) {
+                    self.leave_out_peer(port, state);
+                }
             }
             _ => {}
         }
@@ -310,15 +313,27 @@ impl<'a, M: Message> Run<'a, M> {
     /// Leaves a proxy out of the route if its neighbours can talk to each other; if they cannot, lets it leave
     /// out the next proxy. Never both at once: a hop that has been told where to send must find that way valid.
     fn shorten(&mut self, port: &PortRef<M>, state: &mut State<M>) {
-        if let (Some(previous), Some(peer)) = (&state.previous, &state.peer) {
+        let (Some(previous), Some(peer)) = (&state.previous, &state.peer) else { return };
+        if self.can_be_left_out(state) {
             let target = self.address_of(peer);
-            if self.node.may_link(self.address_of(previous).node, target.node) {
-                self.say(port, previous.clone(), 0, Body::ObserveProxy(target));
-            } else if let Some(target) = state.wanted.take() {
-                let peer = peer.clone();
-                self.send_past_peer(port, state, &peer, *target);
-                self.shorten(port, state);
-            }
+            self.say(port, previous.clone(), 0, Body::ObserveProxy(target));
+        } else {
+            self.leave_out_peer(port, state);
+        }
+    }
+
+    fn can_be_left_out(&self, state: &State<M>) -> bool {
+        let neighbours = state.previous.as_ref().zip(state.peer.as_ref());
+        neighbours.is_some_and(|(previous, peer)| {
+            self.node.may_link(self.address_of(previous).node, self.address_of(peer).node)
+        })
+    }
+
+    /// Does what the peer of a proxy asked for, if it has asked.
+    fn leave_out_peer(&mut self, port: &PortRef<M>, state: &mut State<M>) {
+        if let (Some(peer), Some(target)) = (state.peer.clone(), state.wanted.take()) {
+            self.send_past_peer(port, state, &peer, *target);
+            self.shorten(port, state);
         }
     }
 
