@@ -71,10 +71,7 @@ pub(crate) fn room() -> usize {
 
 /// What a handle refers to, unless it is about to be put into a message.
 pub(crate) fn get(handle: MojoHandle) -> Outcome<Object> {
-    match TABLE.lock().get(handle.into()) {
-        Some(entry) if !entry.is_leaving => Ok(entry.object.clone()),
-        _ => Err(INVALID_ARGUMENT),
-    }
+    get_with_hidden(handle).map(|(object, _)| object)
 }
 
 /// What a handle refers to, and the signals that it does not have.

@@ -213,13 +213,11 @@ impl Message {
             Body::Contents(_) => return Err(AttachError::AlreadyExists),
         }
         Self::check_limits(num_bytes, 0)?;
-        self.body = Body::Contents(Contents {
-            payload: Payload::zeroed(num_bytes.max(MIN_STORAGE)),
-            attachments: Vec::new(),
-            is_committed: false,
-            is_emptied: false,
-        });
-        self.resize(num_bytes)
+        let mut payload = Payload::zeroed(num_bytes.max(MIN_STORAGE));
+        payload.set_len(num_bytes);
+        self.body =
+            Body::Contents(Contents { payload, attachments: Vec::new(), is_committed: false, is_emptied: false });
+        Ok(())
     }
 
     /// Makes an uncommitted payload longer; the new bytes are those of the storage behind the old end.
@@ -229,11 +227,6 @@ impl Message {
             return Err(AttachError::OutOfRange);
         }
         Self::check_limits(num_bytes, 0)?;
-        self.resize(num_bytes)
-    }
-
-    fn resize(&mut self, num_bytes: usize) -> Result<(), AttachError> {
-        let Some(contents) = self.uncommitted() else { return Err(AttachError::FailedPrecondition) };
         contents.payload.set_len(num_bytes);
         Ok(())
     }
@@ -325,11 +318,11 @@ impl Message {
     /// What a write does before it sends. Attachments that were taken out are not sent again.
     pub(crate) fn prepare_to_send(&mut self) {
         self.sender = None;
-        if let Body::Contents(contents) = &mut self.body {
-            contents.is_committed = true;
-            if std::mem::take(&mut contents.is_emptied) {
-                contents.attachments.clear();
-            }
+        self.commit_as_is();
+        if let Body::Contents(contents) = &mut self.body
+            && std::mem::take(&mut contents.is_emptied)
+        {
+            contents.attachments.clear();
         }
     }
 

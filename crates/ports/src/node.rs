@@ -141,11 +141,6 @@ impl<M: Message> Node<M> {
         port.state.lock().in_transit = false;
     }
 
-    /// True if `b` is known to be the other end of the pipe that `a` is an end of.
-    pub fn are_peers(&self, a: &PortRef<M>, b: &PortRef<M>) -> bool {
-        matches!(&a.state.lock().peer, Some(Hop::Local(peer)) if Arc::ptr_eq(peer, b))
-    }
-
     /// Sends a message. If the peer is an endpoint of this node, it has the message when this returns.
     pub fn send(self: &Arc<Self>, port: &PortRef<M>, mut message: M) -> Result<Effects<M>, SendError<M>> {
         loop {
