@@ -7,6 +7,7 @@ pub(crate) const OK: MojoResult = 0;
 pub(crate) const CANCELLED: MojoResult = 1;
 pub(crate) const UNKNOWN: MojoResult = 2;
 pub(crate) const INVALID_ARGUMENT: MojoResult = 3;
+pub(crate) const DEADLINE_EXCEEDED: MojoResult = 4;
 pub(crate) const NOT_FOUND: MojoResult = 5;
 pub(crate) const ALREADY_EXISTS: MojoResult = 6;
 pub(crate) const RESOURCE_EXHAUSTED: MojoResult = 8;

@@ -21,7 +21,7 @@ fn run(command: &mut Command) {
     );
 }
 
-fn compile_and_run(name: &str, libraries: &[String]) {
+fn compile_and_run(source: &str, name: &str, libraries: &[String]) {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     run(Command::new("gcc")
@@ -30,27 +30,32 @@ fn compile_and_run(name: &str, libraries: &[String]) {
         .arg(manifest.join("../../include"))
         .arg("-o")
         .arg(&program)
-        .arg(manifest.join("tests/c/smoke.c"))
+        .arg(manifest.join("tests/c").join(source))
         .args(libraries));
     // Cargo's own search path would come before the one in the program.
     run(Command::new(&program).env_remove("LD_LIBRARY_PATH"));
 }
 
-#[test]
-fn smoke_with_the_shared_library() {
+fn with_the_shared_library(source: &str, name: &str) {
     let directory = library_directory();
     let directory = directory.display();
-    compile_and_run(
-        "smoke-shared",
-        &[format!("-L{directory}"), "-lmojo_system".to_owned(), format!("-Wl,-rpath,{directory}")],
-    );
+    let libraries = [format!("-L{directory}"), "-lmojo_system".to_owned(), format!("-Wl,-rpath,{directory}")];
+    compile_and_run(source, name, &libraries);
+}
+
+#[test]
+fn smoke_with_the_shared_library() {
+    with_the_shared_library("smoke.c", "smoke-shared");
 }
 
 #[test]
 fn smoke_with_the_static_library() {
     let library = library_directory().join("libmojo_system.a");
-    compile_and_run(
-        "smoke-static",
-        &[library.display().to_string(), "-lpthread".to_owned(), "-ldl".to_owned(), "-lm".to_owned()],
-    );
+    let libraries = [library.display().to_string(), "-lpthread".to_owned(), "-ldl".to_owned(), "-lm".to_owned()];
+    compile_and_run("smoke.c", "smoke-static", &libraries);
+}
+
+#[test]
+fn waiting() {
+    with_the_shared_library("wait.c", "wait");
 }

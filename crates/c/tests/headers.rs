@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-const HEADERS: [&str; 12] = [
+const HEADERS: [&str; 13] = [
     "buffer.h",
     "core.h",
     "data_pipe.h",
@@ -18,6 +18,7 @@ const HEADERS: [&str; 12] = [
     "system_export.h",
     "thunks.h",
     "types.h",
+    "wait.h",
     "watcher.h",
 ];
 

@@ -117,7 +117,7 @@ impl Drop for Deferred {
 impl Task {
     fn run(self) {
         match self {
-            Task::Watch { watch, occasion, from_system } => watch.deliver(occasion, from_system),
+            Task::Watch { watch, occasion, from_system } => watch.fall_due(occasion, from_system),
             Task::Wake(waker) => waker.wake(),
             Task::Drop(message) => drop(message),
         }

@@ -23,29 +23,58 @@ pub enum WaitError {
     DeadlineExceeded,
 }
 
-/// Blocks the thread until the object has one of `signals`, or never will. `None` waits without a deadline.
-pub fn wait(object: &Object, signals: Signals, deadline: Option<Instant>) -> Result<SignalsState, WaitError> {
-    wait_many(&[(object, signals)], deadline).map(|(_, state)| state).map_err(|(_, error)| error)
+/// An object, and the signals of it that are waited for.
+#[derive(Clone, Copy)]
+pub struct Interest<'a> {
+    /// The object.
+    pub object: &'a Object,
+    /// Any of these ends the wait.
+    pub signals: Signals,
+    /// Signals that whoever waits does not get to see.
+    pub hidden: Signals,
+}
+
+impl<'a> Interest<'a> {
+    /// Waits for any of `signals` of the object.
+    pub fn new(object: &'a Object, signals: Signals) -> Self {
+        Self { object, signals, hidden: Signals::NONE }
+    }
+
+    fn look(&self) -> Option<Result<SignalsState, WaitError>> {
+        if !self.object.is_open() {
+            return Some(Err(WaitError::Cancelled));
+        }
+        let state = self.object.signals().without(self.hidden);
+        state.readiness(self.signals).map(|readiness| match readiness {
+            Readiness::Satisfied => Ok(state),
+            Readiness::Unsatisfiable => Err(WaitError::Unsatisfiable(state)),
+        })
+    }
+}
+
+/// Blocks the thread until the object has one of the signals, or never will. `None` waits without a deadline.
+pub fn wait(interest: Interest<'_>, deadline: Option<Instant>) -> Result<SignalsState, WaitError> {
+    wait_many(&[interest], deadline).map(|(_, state)| state).map_err(|(_, error)| error)
 }
 
 /// Blocks the thread until one of several objects has one of the signals it is listed with, or never will.
 /// Returns the first such object's position in the list, with its state or with the reason. A missed deadline has
 /// no position of its own and is reported with 0.
 pub fn wait_many(
-    objects: &[(&Object, Signals)],
+    interests: &[Interest<'_>],
     deadline: Option<Instant>,
 ) -> Result<(usize, SignalsState), (usize, WaitError)> {
-    if let Some(at) = objects.iter().position(|(object, _)| object.observers().is_none()) {
+    if let Some(at) = interests.iter().position(|interest| interest.object.observers().is_none()) {
         return Err((at, WaitError::InvalidArgument));
     }
-    if let Some(outcome) = look(objects) {
+    if let Some(outcome) = look(interests) {
         return outcome;
     }
     let sleeper = Arc::new(Sleeper { awake: Mutex::new(Rank::Leaf, false), condvar: Condvar::new() });
     let observer: Arc<dyn Observer> = sleeper.clone();
-    let _registration = Registration::new(objects, &observer);
+    let _registration = Registration::new(interests, &observer);
     loop {
-        if let Some(outcome) = look(objects) {
+        if let Some(outcome) = look(interests) {
             return outcome;
         }
         let mut awake = sleeper.awake.lock();
@@ -62,43 +91,32 @@ pub fn wait_many(
 
 type Outcome = Result<(usize, SignalsState), (usize, WaitError)>;
 
-fn look(objects: &[(&Object, Signals)]) -> Option<Outcome> {
-    objects.iter().enumerate().find_map(|(at, (object, signals))| {
-        let outcome = look_at(object, *signals)?;
+fn look(interests: &[Interest<'_>]) -> Option<Outcome> {
+    interests.iter().enumerate().find_map(|(at, interest)| {
+        let outcome = interest.look()?;
         Some(outcome.map(|state| (at, state)).map_err(|error| (at, error)))
-    })
-}
-
-fn look_at(object: &Object, signals: Signals) -> Option<Result<SignalsState, WaitError>> {
-    if !object.is_open() {
-        return Some(Err(WaitError::Cancelled));
-    }
-    let state = object.signals();
-    state.readiness(signals).map(|readiness| match readiness {
-        Readiness::Satisfied => Ok(state),
-        Readiness::Unsatisfiable => Err(WaitError::Unsatisfiable(state)),
     })
 }
 
 /// An observer's presence at some objects, ended when dropped.
 struct Registration<'a> {
-    objects: &'a [(&'a Object, Signals)],
+    interests: &'a [Interest<'a>],
     observer: &'a Arc<dyn Observer>,
 }
 
 impl<'a> Registration<'a> {
-    fn new(objects: &'a [(&'a Object, Signals)], observer: &'a Arc<dyn Observer>) -> Self {
+    fn new(interests: &'a [Interest<'a>], observer: &'a Arc<dyn Observer>) -> Self {
         let mut deferred = Deferred::new();
-        for (object, _) in objects {
-            object.observe(observer.clone(), &mut deferred);
+        for interest in interests {
+            interest.object.observe(observer.clone(), &mut deferred);
         }
-        Self { objects, observer }
+        Self { interests, observer }
     }
 }
 
 impl Drop for Registration<'_> {
     fn drop(&mut self) {
-        self.objects.iter().for_each(|(object, _)| object.unobserve(self.observer));
+        self.interests.iter().for_each(|interest| interest.object.unobserve(self.observer));
     }
 }
 
@@ -158,7 +176,7 @@ impl Future for Signalled {
         if self.object.observers().is_none() {
             return Poll::Ready(Err(WaitError::InvalidArgument));
         }
-        if let Some(outcome) = look_at(&self.object, self.signals) {
+        if let Some(outcome) = Interest::new(&self.object, self.signals).look() {
             return Poll::Ready(outcome);
         }
         let waker = Some(context.waker().clone());
@@ -173,7 +191,7 @@ impl Future for Signalled {
                 self.task = Some(task);
             }
         }
-        match look_at(&self.object, self.signals) {
+        match Interest::new(&self.object, self.signals).look() {
             Some(outcome) => Poll::Ready(outcome),
             None => Poll::Pending,
         }

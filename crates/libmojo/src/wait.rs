@@ -2,7 +2,7 @@
 
 use crate::{Consumer, MessagePipe, Producer, Signals, SignalsState, WaitError};
 use libmojo_core::object::Object;
-use libmojo_core::wait::{self as core, Signalled};
+use libmojo_core::wait::{self as core, Interest, Signalled};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -25,7 +25,8 @@ pub trait Waitable: Sealed {
 
     /// Blocks the thread until any of `signals` is raised, or none can be any more, or the deadline has passed.
     fn wait(&self, signals: Signals, deadline: Option<Instant>) -> Result<SignalsState, WaitError> {
-        core::wait(&self.object(), signals, deadline).map_err(|error| translate(error, &self.object()))
+        let object = self.object();
+        core::wait(Interest::new(&object, signals), deadline).map_err(|error| translate(error, &object))
     }
 
     /// A future that waits until any of `signals` is raised, or none can be any more.
@@ -95,8 +96,8 @@ pub fn wait_many(
     deadline: Option<Instant>,
 ) -> Result<(usize, SignalsState), (usize, WaitError)> {
     let objects: Vec<(Object, Signals)> = objects.iter().map(|(object, signals)| (object.object(), *signals)).collect();
-    let borrowed: Vec<(&Object, Signals)> = objects.iter().map(|(object, signals)| (object, *signals)).collect();
-    core::wait_many(&borrowed, deadline).map_err(|(at, error)| match objects.get(at) {
+    let interests: Vec<_> = objects.iter().map(|(object, signals)| Interest::new(object, *signals)).collect();
+    core::wait_many(&interests, deadline).map_err(|(at, error)| match objects.get(at) {
         Some((object, _)) => (at, translate(error, object)),
         None => (at, WaitError::DeadlineExceeded),
     })

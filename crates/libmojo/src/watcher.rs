@@ -3,6 +3,8 @@
 use crate::owned::Owned;
 use crate::{Notification, Signals, Waitable, WatchError};
 use libmojo_core::watcher as core;
+use std::io;
+use std::os::fd::OwnedFd;
 
 /// A callback, and the objects whose signals it is called for. Dropping it ends all its watches.
 ///
@@ -34,6 +36,36 @@ impl Watcher {
     /// vain for anything that they send.
     pub fn new(callback: impl Fn(Notification) + Send + Sync + 'static) -> Self {
         Self(Owned::new(core::Watcher::new(callback)))
+    }
+
+    /// Makes a watcher for programs with a loop of their own: its callback is called by
+    /// [`dispatch`](Self::dispatch) only, and when the watcher is dropped. The descriptor is readable while there is
+    /// something to dispatch. It belongs to the caller, who polls it but neither reads from it nor writes to it.
+    ///
+    /// # Errors
+    /// What the system says if there is no descriptor left.
+    ///
+    /// ```
+    /// use libmojo::{Message, MessagePipe, Signals, Watcher};
+    ///
+    /// let (watcher, descriptor) = Watcher::pollable(|event| println!("{event:?}"))?;
+    /// let (a, b) = MessagePipe::create();
+    /// watcher.watch(&a, Signals::READABLE, 1)?;
+    /// watcher.arm(0).expect("nothing is readable yet");
+    /// b.send(Message::from("hello"))?;
+    /// // … `poll` says that the descriptor is readable …
+    /// watcher.dispatch();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pollable(callback: impl Fn(Notification) + Send + Sync + 'static) -> io::Result<(Self, OwnedFd)> {
+        let (watcher, descriptor) = core::Watcher::pollable(callback)?;
+        Ok((Self(Owned::new(watcher)), descriptor))
+    }
+
+    /// Calls the callback of a [pollable](Self::pollable) watcher, on this thread, for everything that has become
+    /// due, until nothing is left. Does nothing for other watchers.
+    pub fn dispatch(&self) {
+        self.0.dispatch();
     }
 
     /// Begins to watch an object for any of `signals`. `context` tells its notifications from others. The watch

@@ -13,6 +13,7 @@
 //! - [`Mapping`]: a range of such memory at any byte offset, in which words are atomic between processes.
 //! - [`Poller`]: waiting for many sockets at once, level-triggered, with a wake-up from any thread. Sockets can be
 //!   added, changed and removed while a thread waits.
+//! - [`Doorbell`]: a descriptor that threads of this process make readable for one another.
 //! - [`random`]: bytes that nobody can guess; [`monotonic_micros`]: a clock that never goes back, the same for all
 //!   processes; and [`open_descriptor_count`], for tests that look for leaks.
 //!
@@ -22,6 +23,7 @@
 #![deny(unsafe_code)]
 
 mod descriptor;
+mod doorbell;
 mod entropy;
 mod mapping;
 mod memory;
@@ -30,6 +32,7 @@ mod socket;
 mod time;
 
 pub use descriptor::open_descriptor_count;
+pub use doorbell::Doorbell;
 pub use entropy::random;
 pub use mapping::{AccessError, Mapping};
 pub use memory::SharedMemory;

@@ -1,10 +1,11 @@
 //! Waiting for many sockets at once.
 
-use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+use crate::Doorbell;
+use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 /// How many events are taken from the system at a time.
@@ -20,8 +21,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
 #[derive(Debug)]
 pub struct Poller {
     epoll: OwnedFd,
-    /// Never leaves this process, so nobody else can make writing to it block.
-    wake: OwnedFd,
+    wake: Doorbell,
 }
 
 /// What to wait for on a socket. Its end is always reported.
@@ -51,8 +51,8 @@ impl Poller {
     /// What the system says if there is no descriptor left.
     pub fn new() -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        epoll::add(&epoll, &wake, epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN)?;
+        let wake = Doorbell::new()?;
+        epoll::add(&epoll, wake.as_fd(), epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN)?;
         Ok(Self { epoll, wake })
     }
 
@@ -100,8 +100,7 @@ impl Poller {
         for event in events {
             let flags = event.flags;
             if event.data.u64() == WAKE {
-                // Fails only if there is nothing to read, which is what reading is for.
-                let _ = rustix::io::read(&self.wake, &mut [0; 8]);
+                self.wake.silence();
                 continue;
             }
             let ended = epoll::EventFlags::HUP | epoll::EventFlags::ERR | epoll::EventFlags::RDHUP;
@@ -116,8 +115,7 @@ impl Poller {
 
     /// Ends a wait that is going on, or else the next one. May be called from any thread.
     pub fn wake(&self) {
-        // Fails only if so many wake-ups are pending that one more makes no difference.
-        let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+        self.wake.ring();
     }
 }
 
@@ -137,7 +135,6 @@ mod tests {
     use super::*;
     use crate::Socket;
     use std::io::IoSlice;
-    use std::os::fd::AsFd;
 
     const READ: Interest = Interest { read: true, write: false };
 

@@ -10,6 +10,7 @@ mod invitation;
 mod message;
 mod message_pipe;
 mod platform_handle;
+mod wait;
 mod watcher;
 
 pub use buffer::*;
@@ -19,6 +20,7 @@ pub use invitation::*;
 pub use message::*;
 pub use message_pipe::*;
 pub use platform_handle::*;
+pub use wait::*;
 pub use watcher::*;
 
 pub use crate::args::MojoOptions;

@@ -96,7 +96,7 @@ pub unsafe extern "C" fn MojoArmWatcher(
     code(arm())
 }
 
-fn watcher(handle: MojoHandle) -> Outcome<Watcher> {
+pub(super) fn watcher(handle: MojoHandle) -> Outcome<Watcher> {
     match handles::get(handle)? {
         Object::Watcher(watcher) => Ok(watcher),
         _ => Err(INVALID_ARGUMENT),

@@ -3,17 +3,24 @@
 //! `state` holds the rules as a pure state machine; this file connects it to objects and delivers what it
 //! decides. Deliveries for one watch never overlap: a thread that has something to deliver while another thread
 //! runs the callback leaves it to that thread instead of waiting.
+//!
+//! The callback of a pollable watcher is not called when something is due, but when the program asks for it, having
+//! been told by a descriptor; `backlog` is where notifications wait until then.
 
+mod backlog;
 mod state;
 
-use crate::deferred::Deferred;
+use crate::deferred::{Deferred, as_one_call};
 use crate::object::Object;
 use crate::observe::Observer;
 use crate::signals::{Readiness, Signals, SignalsState};
+use backlog::Backlog;
 use libmojo_sync::{Arc, Mutex, Rank};
 use state::{Key, WatchSet};
 use std::collections::VecDeque;
 use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
 
 /// What a watcher tells about one of its watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +84,8 @@ pub struct Watcher(Arc<Inner>);
 
 struct Inner {
     callback: Box<dyn Fn(Notification) + Send + Sync>,
+    /// Only of a pollable watcher.
+    backlog: Option<Backlog>,
     watches: Mutex<WatchSet<Arc<Watch>>>,
 }
 
@@ -90,8 +99,33 @@ impl Watcher {
     /// Makes a disarmed watcher without watches. The callback may be called on any thread, with several contexts
     /// at once, but never twice at once for one watch.
     pub fn new(callback: impl Fn(Notification) + Send + Sync + 'static) -> Self {
+        Self::with_backlog(callback, None)
+    }
+
+    /// Makes a watcher whose callback is called by [`dispatch`](Self::dispatch) only. The descriptor is readable
+    /// while there is something to dispatch; it belongs to the caller, who may close it at any time.
+    ///
+    /// # Errors
+    /// What the system says if there is no descriptor left.
+    pub fn pollable(callback: impl Fn(Notification) + Send + Sync + 'static) -> io::Result<(Self, OwnedFd)> {
+        let (backlog, descriptor) = Backlog::new()?;
+        Ok((Self::with_backlog(callback, Some(backlog)), descriptor))
+    }
+
+    fn with_backlog(callback: impl Fn(Notification) + Send + Sync + 'static, backlog: Option<Backlog>) -> Self {
         let watches = Mutex::new(Rank::Watcher, WatchSet::new());
-        Self(Arc::new(Inner { callback: Box::new(callback), watches }))
+        Self(Arc::new(Inner { callback: Box::new(callback), backlog, watches }))
+    }
+
+    /// Calls the callback of a pollable watcher for everything that has become due, until nothing is left. False if
+    /// the watcher is not pollable.
+    pub fn dispatch(&self) -> bool {
+        let Some(backlog) = &self.0.backlog else { return false };
+        while let Some(due) = backlog.pop() {
+            // As after any callback, what it causes runs next.
+            as_one_call(|| due.watch.deliver(due.occasion, due.from_system));
+        }
+        true
     }
 
     /// Begins to watch an object for any of `signals`. The callback never gets to see `hidden` signals.
@@ -170,6 +204,11 @@ impl Watcher {
     pub fn close(&self) {
         let mut deferred = Deferred::new();
         let ended = self.0.watches.lock().close();
+        // Nobody will dispatch any more: what waits is delivered now, and so is what is yet to come.
+        let waiting = self.0.backlog.as_ref().map(Backlog::close).unwrap_or_default();
+        for due in waiting {
+            deferred.notify(due.watch, due.occasion);
+        }
         for watch in ended {
             watch.end(&mut deferred);
         }
@@ -197,6 +236,13 @@ pub(crate) enum Occasion {
     Cancelled,
 }
 
+/// Something that is to be delivered.
+struct Due {
+    watch: Arc<Watch>,
+    occasion: Occasion,
+    from_system: bool,
+}
+
 #[derive(Default)]
 struct Delivery {
     /// The callback runs on some thread, which also delivers what is waiting.
@@ -215,8 +261,21 @@ impl Watch {
         deferred.notify(self, Occasion::Cancelled);
     }
 
+    /// Calls the callback, or keeps the occasion for whoever dispatches.
+    pub(crate) fn fall_due(self: Arc<Self>, occasion: Occasion, from_system: bool) {
+        let watcher = self.watcher.clone();
+        let due = Due { watch: self, occasion, from_system };
+        let due = match &watcher.backlog {
+            Some(backlog) => backlog.push(due),
+            None => Some(due),
+        };
+        if let Some(Due { watch, occasion, from_system }) = due {
+            watch.deliver(occasion, from_system);
+        }
+    }
+
     /// Calls the callback, or has the thread that is running it call it once more.
-    pub(crate) fn deliver(&self, occasion: Occasion, from_system: bool) {
+    fn deliver(&self, occasion: Occasion, from_system: bool) {
         let mut next = Some((occasion, from_system));
         {
             let mut delivery = self.delivery.lock();
