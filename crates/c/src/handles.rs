@@ -98,6 +98,33 @@ pub(crate) fn remove(handle: MojoHandle) -> Outcome<Object> {
     table.remove(handle.into()).map(|entry| entry.object).ok_or(INVALID_ARGUMENT)
 }
 
+/// Ends a handle if what it refers to can be turned into what the caller wants; else it stays as it is.
+pub(crate) fn remove_as<T>(
+    handle: MojoHandle,
+    convert: impl FnOnce(Object) -> Result<T, Object>,
+) -> Outcome<Result<T, ()>> {
+    let object = {
+        let mut table = TABLE.lock();
+        let entry = table.get_mut(handle.into()).filter(|entry| !entry.is_leaving).ok_or(INVALID_ARGUMENT)?;
+        entry.is_leaving = true;
+        entry.object.clone()
+    };
+    let converted = convert(object);
+    let mut table = TABLE.lock();
+    let removed = match &converted {
+        Ok(_) => table.remove(handle.into()),
+        Err(_) => {
+            if let Some(entry) = table.get_mut(handle.into()) {
+                entry.is_leaving = false;
+            }
+            None
+        }
+    };
+    drop(table);
+    drop(removed);
+    Ok(converted.map_err(drop))
+}
+
 /// Puts what the handles refer to into a message that takes attachments. All of the handles are gone if that
 /// succeeds, none if it does not; the first that cannot be sent decides the answer.
 pub(crate) fn attach(handles: &[MojoHandle], message: &mut Message) -> Outcome<()> {

@@ -5,6 +5,9 @@
 //! are read and written; `callbacks` is how the program is called back. The C declarations are in
 //! `include/mojo/public/c/system`.
 //!
+//! Rust programs that also host C code link this crate as an ordinary library: what C declares and Rust does with the
+//! crate `libmojo` is one engine, and [`into_raw`] and [`from_raw`] lead from one to the other.
+//!
 //! # Safety
 //!
 //! Every exported function may be called from any thread with any handles. Pointers must be null or point to what
@@ -17,7 +20,9 @@ mod callbacks;
 mod functions;
 mod handles;
 mod messages;
+mod raw;
 mod result;
 mod slab;
 
 pub use functions::*;
+pub use raw::{RawError, from_raw, into_raw, message_from_raw, message_into_raw};

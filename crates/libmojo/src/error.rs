@@ -68,6 +68,11 @@ errors! {
         /// They belong to different nodes.
         DifferentNodes => "the ends belong to different nodes", InvalidInput;
     }
+    /// Why a message was not serialized.
+    SerializeError {
+        /// It carries a value that cannot be serialized, or nothing at all.
+        NotSerializable => "the message cannot be serialized", InvalidInput;
+    }
     /// Why handles were not taken out of a message.
     TakeError {
         /// They were taken before.

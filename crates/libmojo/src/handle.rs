@@ -25,7 +25,26 @@ macro_rules! conversions {
     ($($variant:ident($type:ty), $into:ident, $what:literal;)+) => {
         $(impl From<$type> for Handle {
             fn from(object: $type) -> Handle {
-                Handle::$variant(object.into())
+                Handle::$variant(object)
+            }
+        }
+
+        /// The engine's view of the object, with its ownership.
+        impl From<$type> for Object {
+            fn from(object: $type) -> Object {
+                Object::$variant(object.release())
+            }
+        }
+
+        /// Owns an object of the engine; one of another kind comes back.
+        impl TryFrom<Object> for $type {
+            type Error = Object;
+
+            fn try_from(object: Object) -> Result<$type, Object> {
+                match object {
+                    Object::$variant(object) => Ok(<$type>::own(object)),
+                    other => Err(other),
+                }
             }
         })+
 
@@ -68,26 +87,32 @@ impl Handle {
             other => Err(other),
         }
     }
+}
 
-    pub(crate) fn into_object(self) -> Object {
-        match self {
-            Handle::Pipe(pipe) => Object::Pipe(pipe.release()),
-            Handle::Producer(producer) => Object::Producer(producer.release()),
-            Handle::Consumer(consumer) => Object::Consumer(consumer.release()),
-            Handle::Buffer(buffer) => Object::Buffer(buffer.release()),
+impl From<Handle> for Object {
+    fn from(handle: Handle) -> Object {
+        match handle {
+            Handle::Pipe(pipe) => pipe.into(),
+            Handle::Producer(producer) => producer.into(),
+            Handle::Consumer(consumer) => consumer.into(),
+            Handle::Buffer(buffer) => buffer.into(),
             Handle::Descriptor(descriptor) => Object::Platform(PlatformHandle::new(descriptor)),
         }
     }
+}
 
-    /// Watchers and invitations are never attached to messages.
-    pub(crate) fn from_object(object: Object) -> Option<Handle> {
+/// Owns an object of the engine; one that cannot be attached to messages comes back.
+impl TryFrom<Object> for Handle {
+    type Error = Object;
+
+    fn try_from(object: Object) -> Result<Handle, Object> {
         match object {
-            Object::Pipe(pipe) => Some(Handle::Pipe(MessagePipe::own(pipe))),
-            Object::Producer(producer) => Some(Handle::Producer(Producer::own(producer))),
-            Object::Consumer(consumer) => Some(Handle::Consumer(Consumer::own(consumer))),
-            Object::Buffer(buffer) => Some(Handle::Buffer(SharedBuffer::own(buffer))),
-            Object::Platform(handle) => Some(Handle::Descriptor(handle.take())),
-            Object::Watcher(_) | Object::Invitation(_) => None,
+            Object::Pipe(pipe) => Ok(MessagePipe::own(pipe).into()),
+            Object::Producer(producer) => Ok(Producer::own(producer).into()),
+            Object::Consumer(consumer) => Ok(Consumer::own(consumer).into()),
+            Object::Buffer(buffer) => Ok(SharedBuffer::own(buffer).into()),
+            Object::Platform(handle) => Ok(Handle::Descriptor(handle.take())),
+            other @ (Object::Watcher(_) | Object::Invitation(_)) => Err(other),
         }
     }
 }

@@ -49,8 +49,8 @@ mod watcher;
 
 pub use data_pipe::{Consumer, DataPipeOptions, Producer, ReadWindow, WriteWindow};
 pub use error::{
-    BufferError, DataPipeError, FuseError, InvitationError, RecvError, SendError, SendErrorKind, TakeError,
-    TryRecvError, WaitError, WatchError,
+    BufferError, DataPipeError, FuseError, InvitationError, RecvError, SendError, SendErrorKind, SerializeError,
+    TakeError, TryRecvError, WaitError, WatchError,
 };
 pub use handle::Handle;
 pub use invitation::{AcceptedInvitation, Invitation, socket_pair};

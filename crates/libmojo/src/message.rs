@@ -1,7 +1,9 @@
 //! Messages.
 
-use crate::{Handle, TakeError};
-use libmojo_core::message::{Context, Message as CoreMessage, TakeError as CoreTakeError};
+use crate::{Handle, SerializeError, TakeError};
+use libmojo_core::message::{
+    Context, Message as CoreMessage, SerializeError as CoreSerializeError, TakeError as CoreTakeError,
+};
 use libmojo_core::object::Object;
 use std::any::Any;
 use std::fmt;
@@ -24,7 +26,7 @@ struct Lazy<T>(T);
 
 impl<T: Serialize> Context for Lazy<T> {
     fn serialize(self: Box<Self>, message: &mut CoreMessage) {
-        *message = self.0.serialize().into_core();
+        *message = self.0.serialize().into();
     }
 }
 
@@ -67,7 +69,7 @@ impl Message {
     /// Attaches a handle behind those already attached. It comes back if the message carries a value, was
     /// received, or has [`MAX_ATTACHMENTS`](crate::limits::MAX_ATTACHMENTS) already.
     pub fn attach(&mut self, handle: impl Into<Handle>) -> Result<(), Handle> {
-        let object = handle.into().into_object();
+        let object = Object::from(handle.into());
         // An owned handle is open and in nobody else's use, so it can always be sent.
         let refused = match object.begin_transit() {
             Ok(()) => match Object::attach_all(vec![object.clone()], &mut self.0) {
@@ -78,7 +80,7 @@ impl Message {
         };
         object.abort_transit();
         drop(refused);
-        Handle::from_object(object).map_or(Ok(()), Err)
+        Handle::try_from(object).map_or(Ok(()), Err)
     }
 
     /// The payload; empty for a message that carries a value.
@@ -106,11 +108,23 @@ impl Message {
         }
     }
 
+    /// Turns the value that the message carries, of whatever type, into a payload with handles, as it would be if the
+    /// message left the process. Does nothing to a message that has a payload already.
+    ///
+    /// # Errors
+    /// There is no value, or it cannot be serialized. One that failed to do so is gone.
+    pub fn serialize(&mut self) -> Result<(), SerializeError> {
+        match self.0.serialize() {
+            Ok(()) | Err(CoreSerializeError::FailedPrecondition) => Ok(()),
+            Err(CoreSerializeError::NotFound | CoreSerializeError::Aborted) => Err(SerializeError::NotSerializable),
+        }
+    }
+
     /// Takes the attached handles out.
     pub fn take_handles(&mut self) -> Result<Vec<Handle>, TakeError> {
         self.0.commit_as_is();
         match self.0.take_attachments() {
-            Ok(objects) => Ok(objects.into_iter().filter_map(Handle::from_object).collect()),
+            Ok(objects) => Ok(objects.into_iter().filter_map(|object| Handle::try_from(object).ok()).collect()),
             Err(CoreTakeError::NotFound) => Err(TakeError::AlreadyTaken),
             Err(CoreTakeError::Aborted) => Err(TakeError::Lost),
             Err(CoreTakeError::FailedPrecondition) => Err(TakeError::NotSerialized),
@@ -122,13 +136,18 @@ impl Message {
     pub fn report_bad(&self, text: &str) {
         libmojo_core::node::Node::process().report_bad_message(&self.0, text);
     }
+}
 
-    pub(crate) fn from_core(inner: CoreMessage) -> Self {
-        Self(inner)
+/// The engine's view of the message.
+impl From<Message> for CoreMessage {
+    fn from(message: Message) -> CoreMessage {
+        message.0
     }
+}
 
-    pub(crate) fn into_core(self) -> CoreMessage {
-        self.0
+impl From<CoreMessage> for Message {
+    fn from(message: CoreMessage) -> Message {
+        Message(message)
     }
 }
 

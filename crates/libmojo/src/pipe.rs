@@ -43,7 +43,7 @@ impl MessagePipe {
     /// The message comes back with the reason. A message that was accepted can still be lost if the peer closes
     /// before it reads it.
     pub fn send(&self, message: Message) -> Result<(), SendError> {
-        self.0.send(message.into_core()).map_err(|(error, message)| SendError {
+        self.0.send(message.into()).map_err(|(error, message)| SendError {
             kind: match error {
                 core::SendError::Empty => SendErrorKind::Empty,
                 core::SendError::BadCargo => SendErrorKind::BadCargo,
@@ -52,14 +52,14 @@ impl MessagePipe {
                 // An owned end is open.
                 core::SendError::PeerClosed | core::SendError::NotOpen => SendErrorKind::PeerClosed,
             },
-            message: Message::from_core(message),
+            message: message.into(),
         })
     }
 
     /// Receives the oldest message, if there is one.
     pub fn try_recv(&self) -> Result<Message, TryRecvError> {
         match self.0.receive() {
-            Ok(message) => Ok(Message::from_core(message)),
+            Ok(message) => Ok(message.into()),
             Err(core::ReceiveError::Empty) => Err(TryRecvError::Empty),
             Err(core::ReceiveError::PeerClosed | core::ReceiveError::NotOpen) => Err(TryRecvError::PeerClosed),
         }

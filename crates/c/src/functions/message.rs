@@ -45,13 +45,13 @@ fn serialize(message: MojoMessageHandle) -> Outcome<()> {
         }
         message.take_context().ok_or(NOT_FOUND)
     })?;
+    if !(&*context as &dyn Any).is::<CContext>() {
+        return serialize_from_rust(message, context);
+    }
     // The serializer is to find the message under the same handle, and empty.
-    match (context as Box<dyn Any>).downcast::<CContext>() {
-        Ok(context) => {
-            messages::note_attempt(message, OK);
-            context.serialize_into(message);
-        }
-        Err(_) => return Err(NOT_FOUND),
+    if let Ok(context) = (context as Box<dyn Any>).downcast::<CContext>() {
+        messages::note_attempt(message, OK);
+        context.serialize_into(message);
     }
     let was_busy = messages::was_busy(message);
     let (outcome, left) = messages::with(message, |message| {
@@ -64,6 +64,15 @@ fn serialize(message: MojoMessageHandle) -> Outcome<()> {
     })?;
     drop(left);
     outcome
+}
+
+/// Serializes a context that the Rust side of the program has made.
+fn serialize_from_rust(message: MojoMessageHandle, context: Box<dyn Context>) -> Outcome<()> {
+    let mut serialized = Message::with_context(context);
+    let outcome = serialized.serialize();
+    let left = messages::with(message, |slot| Ok(std::mem::replace(slot, serialized)))?;
+    drop(left);
+    outcome.map_err(|_| ABORTED)
 }
 
 /// Gives an empty message a payload and attachments.
