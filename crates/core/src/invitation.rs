@@ -5,9 +5,9 @@
 //! Both can use their ends at once; what they write waits until the connection stands.
 
 use crate::limits::{MAX_INVITATION_NAME_BYTES, MAX_INVITATION_PIPES};
-use crate::node::{ErrorHandler, LinkRole, Node, Sender, connect};
+use crate::node::{Carrier, Connection, ErrorHandler, LinkRole, Node, Sender, Terms, connect};
 use crate::pipe::Pipe;
-use libmojo_platform::Socket;
+use libmojo_platform::{Listener, Socket};
 use libmojo_sync::{Arc, Mutex, Rank};
 use std::collections::HashMap;
 use std::fmt;
@@ -28,6 +28,26 @@ enum State {
     Incoming(Arc<Arrivals>),
     /// Sent, or closed.
     Spent,
+}
+
+/// What an invitation is sent over.
+#[derive(Debug)]
+pub enum Transport {
+    /// A connected UNIX stream socket, whose other end is, or will be, with the invited process.
+    Connected(OwnedFd),
+    /// A listening one: the first process to connect is invited, no other.
+    Listening(OwnedFd),
+}
+
+/// How an invitation is sent.
+#[derive(Default)]
+pub struct SendOptions {
+    /// Hears of what the invited process does wrong, and of its end.
+    pub handler: Option<ErrorHandler>,
+    /// Makes an isolated connection: the two sides share the pipes and nothing else, and either may be the one that
+    /// sends the invitation, or both. Unless it is empty, the name admits one connection at a time: one that has it
+    /// already is ended.
+    pub isolation: Option<Vec<u8>>,
 }
 
 /// Why an operation on an invitation failed.
@@ -109,50 +129,61 @@ impl Invitation {
         Ok(kept)
     }
 
-    /// Sends the invitation over a connected UNIX stream socket, whose other end is, or will be, with the invited
-    /// process. `handler` hears of what that process does wrong, and of its end.
+    /// Sends the invitation.
     ///
     /// # Errors
     /// The socket comes back, and the invitation is as before.
-    pub fn send(&self, socket: OwnedFd, handler: Option<ErrorHandler>) -> Result<(), (InvitationError, OwnedFd)> {
-        let socket = match Socket::from_fd(socket) {
-            Ok(socket) => socket,
-            Err((error, socket)) => return Err((InvitationError::Socket(error), socket)),
+    pub fn send(&self, transport: Transport, options: SendOptions) -> Result<Connection, (InvitationError, OwnedFd)> {
+        let carrier = match transport {
+            Transport::Connected(socket) => Socket::from_fd(socket).map(Carrier::Connected),
+            Transport::Listening(socket) => Listener::from_fd(socket).map(Carrier::Listening),
         };
+        let carrier = carrier.map_err(|(error, socket)| (InvitationError::Socket(error), socket))?;
         let pipes = {
             let mut state = self.0.state.lock();
             match std::mem::replace(&mut *state, State::Spent) {
                 State::Outgoing(pipes) => pipes,
                 other => {
                     *state = other;
-                    return Err((InvitationError::FailedPrecondition, socket.into()));
+                    return Err((InvitationError::FailedPrecondition, carrier.into()));
                 }
             }
         };
-        let role = LinkRole::Inviter(Mutex::new(Rank::Invitation, pipes));
-        connect(self.0.node.routing(), socket, role, Sender::new(handler)).map_err(|(error, socket, role)| {
-            if let LinkRole::Inviter(pipes) = role {
+        let pipes = Mutex::new(Rank::Invitation, pipes);
+        let role = match &options.isolation {
+            None => LinkRole::Inviter(pipes),
+            Some(_) => LinkRole::Stranger { pipes, arrivals: Arc::new(Arrivals::unneeded(&self.0.node)) },
+        };
+        let terms = Terms { role, sender: Sender::new(options.handler), isolation: options.isolation };
+        connect(self.0.node.routing(), carrier, terms).map_err(|(error, carrier, role)| {
+            if let LinkRole::Inviter(pipes) | LinkRole::Stranger { pipes, .. } = role {
                 let pipes = std::mem::take(&mut *pipes.lock());
                 *self.0.state.lock() = State::Outgoing(pipes);
             }
-            (InvitationError::Socket(error), socket.into())
+            (InvitationError::Socket(error), carrier.into())
         })
     }
 
-    /// Accepts an invitation over a connected UNIX stream socket. Returns at once: whether there is anybody at
-    /// the other side shows at the extracted pipes.
+    /// Accepts an invitation over a connected UNIX stream socket; an isolated one if the other side sends one. Returns
+    /// at once: whether there is anybody at the other side shows at the extracted pipes.
     ///
     /// # Errors
     /// The socket comes back.
-    pub fn accept(node: &Node, socket: OwnedFd) -> Result<Self, (InvitationError, OwnedFd)> {
+    pub fn accept(
+        node: &Node,
+        socket: OwnedFd,
+        is_isolated: bool,
+    ) -> Result<(Self, Connection), (InvitationError, OwnedFd)> {
         let socket = match Socket::from_fd(socket) {
             Ok(socket) => socket,
             Err((error, socket)) => return Err((InvitationError::Socket(error), socket)),
         };
         let arrivals = Arc::new(Arrivals::new(node));
-        match connect(node.routing(), socket, LinkRole::Invitee(arrivals.clone()), Sender::new(None)) {
-            Ok(()) => Ok(Self::with_state(node, State::Incoming(arrivals))),
-            Err((error, socket, _)) => Err((InvitationError::Socket(error), socket.into())),
+        let role = LinkRole::Invitee(arrivals.clone());
+        let terms = Terms { role, sender: Sender::new(None), isolation: is_isolated.then(Vec::new) };
+        match connect(node.routing(), Carrier::Connected(socket), terms) {
+            Ok(connection) => Ok((Self::with_state(node, State::Incoming(arrivals)), connection)),
+            Err((error, carrier, _)) => Err((InvitationError::Socket(error), carrier.into())),
         }
     }
 
@@ -222,6 +253,24 @@ struct ArrivalState {
 impl Arrivals {
     fn new(node: &Node) -> Self {
         Self { node: node.clone(), state: Mutex::new(Rank::Invitation, ArrivalState::default()) }
+    }
+
+    /// For a side that may turn out to be the one that is awaited.
+    fn unneeded(node: &Node) -> Self {
+        let state = ArrivalState { is_answered: true, is_closed: true, ..ArrivalState::default() };
+        Self { node: node.clone(), state: Mutex::new(Rank::Invitation, state) }
+    }
+
+    /// Has pipes wait for those that the other side attached under the same names.
+    pub(crate) fn await_peers_of(&self, pipes: Vec<NamedPipe>) {
+        let mut state = self.state.lock();
+        state.is_answered = false;
+        for mut named in pipes {
+            if let Some((name, pipe)) = named.take() {
+                pipe.end_transit();
+                state.awaited.insert(name, pipe);
+            }
+        }
     }
 
     pub(crate) fn is_answered(&self) -> bool {

@@ -32,4 +32,4 @@ pub mod wait;
 pub mod watcher;
 
 pub use deferred::as_one_call;
-pub use libmojo_platform::{AccessError, Mapping, Socket, monotonic_micros};
+pub use libmojo_platform::{AccessError, Credentials, Listener, Mapping, Socket, monotonic_micros};

@@ -1,7 +1,7 @@
 //! Invitations.
 
 use crate::owned::Owned;
-use crate::{ErrorHandler, InvitationError, MessagePipe, Node};
+use crate::{Connection, InvitationError, MessagePipe, Node, SendOptions};
 use libmojo_core::Socket;
 use libmojo_core::invitation as core;
 use std::io;
@@ -32,7 +32,10 @@ pub struct Invitation(Owned<core::Invitation>);
 
 /// An invitation that this process has accepted. Dropping it closes the pipes that were not extracted.
 #[derive(Debug)]
-pub struct AcceptedInvitation(Owned<core::Invitation>);
+pub struct AcceptedInvitation {
+    inner: Owned<core::Invitation>,
+    connection: Connection,
+}
 
 /// Two connected sockets, one to keep and one for another process. Neither is inherited by programs that this
 /// process executes, unless it is made their standard input or the like.
@@ -68,18 +71,39 @@ impl Invitation {
     ///
     /// # Errors
     /// The socket comes back with the reason; the attached pipes are closed.
-    pub fn send(self, socket: impl Into<OwnedFd>) -> Result<(), (InvitationError, OwnedFd)> {
-        self.0.send(socket.into(), None).map_err(|(error, socket)| (translate(error), socket))
+    pub fn send(self, socket: impl Into<OwnedFd>) -> Result<Connection, (InvitationError, OwnedFd)> {
+        self.send_with(socket, SendOptions::default())
     }
 
-    /// Like [`send`](Self::send); `handler` hears of messages that were reported as bad, of breaches of the
-    /// protocol, and of the end of the connection.
-    pub fn send_with_handler(
+    /// Like [`send`](Self::send), with options: a handler that hears of messages that were reported as bad, of
+    /// breaches of the protocol, and of the end of the connection; or isolation.
+    ///
+    /// ```
+    /// use libmojo::{Invitation, Message, SendOptions, socket_pair};
+    ///
+    /// // Two programs that know nothing of each other (here: one with itself) connect; both send.
+    /// let isolated = || SendOptions { isolation: Some(b"console".to_vec()), ..SendOptions::default() };
+    /// let (ours, theirs) = socket_pair()?;
+    /// let invitation = Invitation::new();
+    /// let here = invitation.attach(b"main")?;
+    /// invitation.send_with(ours, isolated()).map_err(|(error, _socket)| error)?;
+    /// let invitation = Invitation::new();
+    /// let there = invitation.attach(b"main")?;
+    /// invitation.send_with(theirs, SendOptions { isolation: Some(Vec::new()), ..isolated() }).map_err(|(error, _)| error)?;
+    /// here.send(Message::from("hello, stranger"))?;
+    /// assert_eq!(there.recv()?.payload(), b"hello, stranger");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The socket comes back with the reason; the attached pipes are closed.
+    pub fn send_with(
         self,
         socket: impl Into<OwnedFd>,
-        handler: ErrorHandler,
-    ) -> Result<(), (InvitationError, OwnedFd)> {
-        self.0.send(socket.into(), Some(handler)).map_err(|(error, socket)| (translate(error), socket))
+        options: SendOptions,
+    ) -> Result<Connection, (InvitationError, OwnedFd)> {
+        let transport = core::Transport::Connected(socket.into());
+        self.0.send(transport, options).map_err(|(error, socket)| (translate(error), socket))
     }
 }
 
@@ -94,16 +118,45 @@ impl AcceptedInvitation {
     }
 
     /// Accepts an invitation for a node of its own.
+    ///
+    /// # Errors
+    /// As for [`accept`](Self::accept).
     pub fn accept_on(node: &Node, socket: impl Into<OwnedFd>) -> Result<Self, (InvitationError, OwnedFd)> {
-        core::Invitation::accept(node, socket.into())
-            .map(|accepted| Self(Owned::new(accepted)))
-            .map_err(|(error, socket)| (translate(error), socket))
+        Self::new(node, socket.into(), false)
+    }
+
+    /// Accepts an invitation that is sent for an isolated connection.
+    ///
+    /// # Errors
+    /// As for [`accept`](Self::accept).
+    pub fn accept_isolated(socket: impl Into<OwnedFd>) -> Result<Self, (InvitationError, OwnedFd)> {
+        Self::accept_isolated_on(Node::process(), socket)
+    }
+
+    /// Accepts an invitation that is sent for an isolated connection, for a node of its own.
+    ///
+    /// # Errors
+    /// As for [`accept`](Self::accept).
+    pub fn accept_isolated_on(node: &Node, socket: impl Into<OwnedFd>) -> Result<Self, (InvitationError, OwnedFd)> {
+        Self::new(node, socket.into(), true)
+    }
+
+    fn new(node: &Node, socket: OwnedFd, is_isolated: bool) -> Result<Self, (InvitationError, OwnedFd)> {
+        match core::Invitation::accept(node, socket, is_isolated) {
+            Ok((accepted, connection)) => Ok(Self { inner: Owned::new(accepted), connection }),
+            Err((error, socket)) => Err((translate(error), socket)),
+        }
+    }
+
+    /// The connection that the invitation has made.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Takes a pipe out by its name. It can be used at once. If the inviter turns out not to have attached one of
     /// that name, or it was extracted before, the pipe's peer is closed.
     pub fn extract(&self, name: &[u8]) -> Result<MessagePipe, InvitationError> {
-        self.0.extract(name).map(MessagePipe::own).map_err(translate)
+        self.inner.extract(name).map(MessagePipe::own).map_err(translate)
     }
 }
 

@@ -7,7 +7,8 @@
 mod worlds;
 
 use libmojo::{
-    AcceptedInvitation, Invitation, MessagePipe, Node, ProcessError, RecvError, Signals, TakeError, socket_pair,
+    AcceptedInvitation, Invitation, MessagePipe, Node, ProcessError, RecvError, SendOptions, Signals, TakeError,
+    socket_pair,
 };
 use libmojo_platform::{SharedMemory, Socket};
 use std::fs::File;
@@ -147,7 +148,7 @@ impl Attack {
                 let pipe = invitation.attach(b"pipe").unwrap();
                 let events = Mutex::new(events);
                 let handler = Arc::new(move |error: &ProcessError| events.lock().unwrap().send(error.clone()).unwrap());
-                invitation.send_with_handler(ours, handler).unwrap();
+                invitation.send_with(ours, SendOptions { handler: Some(handler), ..SendOptions::default() }).unwrap();
                 pipe
             }
             Victim::Invitee => AcceptedInvitation::accept_on(node, ours).unwrap().extract(b"pipe").unwrap(),

@@ -8,7 +8,7 @@ mod worlds;
 
 use libmojo::{
     AcceptedInvitation, DataPipeError, Handle, Invitation, Message, MessagePipe, Node, ProcessError, RecvError,
-    SharedBuffer, Signals, TryRecvError, Watcher, socket_pair,
+    SendOptions, SharedBuffer, Signals, TryRecvError, Watcher, socket_pair,
 };
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -732,7 +732,7 @@ fn the_error_handler_of_each_child_hears_of_its_bad_messages_and_of_its_end() {
         let events = Mutex::new(events);
         let process = execute("child_returns_unopened", theirs);
         let handler = Arc::new(move |error: &ProcessError| events.lock().unwrap().send(error.clone()).unwrap());
-        invitation.send_with_handler(ours, handler).unwrap();
+        invitation.send_with(ours, SendOptions { handler: Some(handler), ..SendOptions::default() }).unwrap();
         let child = Child { process, pipe };
         child.pipe.recv().unwrap().report_bad(&format!("text {number}"));
         (child, happened)

@@ -6,6 +6,8 @@
 //!   the bytes, up to [`MAX_DESCRIPTORS_PER_SEND`] at a time. It never blocks and never raises a signal, takes part
 //!   of what it is given when it is nearly full, delivers what was sent before the other side went away, and then
 //!   reports the end. It can be made as a pair or from a descriptor that somebody else made.
+//! - [`Listener`]: a place, named by a path or by a name of the system's own, where strangers connect such streams,
+//!   with the [`Credentials`] of each. Nothing that a killed process leaves there hinders the next.
 //! - [`SharedMemory`]: memory objects of a final size that processes can pass to each other as descriptors, filled
 //!   with zeros, with read-only descriptors that cannot be turned into writable ones by ordinary means, and which
 //!   vanish with their last descriptor and mapping. What another process passes can be checked for being one object,
@@ -25,6 +27,7 @@
 mod descriptor;
 mod doorbell;
 mod entropy;
+mod listener;
 mod mapping;
 mod memory;
 mod poller;
@@ -34,6 +37,7 @@ mod time;
 pub use descriptor::open_descriptor_count;
 pub use doorbell::Doorbell;
 pub use entropy::random;
+pub use listener::{Credentials, Listener};
 pub use mapping::{AccessError, Mapping};
 pub use memory::SharedMemory;
 pub use poller::{Interest, Poller, Ready};

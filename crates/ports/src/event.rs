@@ -3,7 +3,7 @@
 //! Events go from a port to one neighbour, its next or its previous hop. Those that go forward are numbered per
 //! hop, starting at 1 whenever a port gets a new peer, and are taken strictly in that order.
 
-use crate::{Address, PortName};
+use crate::{Address, NodeName, PortName};
 
 /// One event on its way from port to port.
 #[derive(Debug, Clone)]
@@ -61,6 +61,19 @@ impl<M> Body<M> {
     }
 }
 
+impl<M> Event<M> {
+    /// Changes the names of nodes in everything that the event says.
+    pub fn rename_nodes(&mut self, rename: impl Fn(NodeName) -> NodeName) {
+        match &mut self.body {
+            Body::Message { ports, .. } => ports.iter_mut().for_each(|port| port.rename_nodes(&rename)),
+            Body::PreviousHop(address) | Body::ObserveProxy(address) | Body::Probe { origin: address, .. } => {
+                address.node = rename(address.node);
+            }
+            Body::Closure | Body::ObserveProxyAck | Body::Accepted => {}
+        }
+    }
+}
+
 /// All that a node needs to know of a port that it is to take over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortDescriptor {
@@ -72,4 +85,13 @@ pub struct PortDescriptor {
     pub previous: PortName,
     /// True if a user message was ever sent from this end.
     pub has_sent: bool,
+}
+
+impl PortDescriptor {
+    /// Changes the name of the node that the peer lives on.
+    pub fn rename_nodes(&mut self, rename: impl Fn(NodeName) -> NodeName) {
+        if let Some(peer) = &mut self.peer {
+            peer.node = rename(peer.node);
+        }
+    }
 }

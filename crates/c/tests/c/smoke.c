@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -1644,6 +1645,107 @@ static void test_failing_invitations(void) {
 
 enum { BIG = 3 << 20, STREAM = 200000, SHARED = 10000 };
 
+/* ---- Isolated connections, here of the process with itself ---- */
+
+static MojoHandle send_isolated(int socket,
+                                MojoInvitationTransportType type,
+                                const char* name) {
+  MojoSendInvitationOptions options = {sizeof(options),
+                                       MOJO_SEND_INVITATION_FLAG_ISOLATED, name,
+                                       name ? (uint32_t)strlen(name) : 0};
+  MojoPlatformHandle native = descriptor(socket);
+  const MojoInvitationTransportEndpoint endpoint = {sizeof(endpoint), type, 1,
+                                                    &native};
+  MojoHandle invitation, pipe;
+  EXPECT(OK, MojoCreateInvitation(NULL, &invitation));
+  EXPECT(OK, MojoAttachMessagePipeToInvitation(invitation, NAME, sizeof(NAME),
+                                               NULL, &pipe));
+  EXPECT(OK, MojoSendInvitation(invitation, NULL, &endpoint, NULL, 0, &options));
+  return pipe;
+}
+
+static MojoHandle accept_isolated(int socket) {
+  const MojoAcceptInvitationOptions options = {
+      sizeof(options), MOJO_ACCEPT_INVITATION_FLAG_ISOLATED};
+  MojoPlatformHandle native = descriptor(socket);
+  const MojoInvitationTransportEndpoint endpoint = {
+      sizeof(endpoint), MOJO_INVITATION_TRANSPORT_TYPE_CHANNEL, 1, &native};
+  MojoHandle invitation, pipe;
+  EXPECT(OK, MojoAcceptInvitation(&endpoint, &options, &invitation));
+  EXPECT(OK, MojoExtractMessagePipeFromInvitation(invitation, NAME,
+                                                  sizeof(NAME), NULL, &pipe));
+  EXPECT(OK, MojoClose(invitation));
+  return pipe;
+}
+
+static void check_connected(MojoHandle a, MojoHandle b) {
+  send_text(a, "there", NULL, 0);
+  EXPECT(OK, wait_for(b, R));
+  receive_text(b, "there", NULL, 0);
+  send_text(b, "back", NULL, 0);
+  EXPECT(OK, wait_for(a, R));
+  receive_text(a, "back", NULL, 0);
+}
+
+static void test_isolated_connections(void) {
+  section("isolated connections");
+  int sockets[2];
+  socket_pair(sockets);
+  MojoHandle a =
+      send_isolated(sockets[0], MOJO_INVITATION_TRANSPORT_TYPE_CHANNEL, NULL);
+  MojoHandle b = accept_isolated(sockets[1]);
+  check_connected(a, b);
+  EXPECT(OK, MojoClose(a));
+  EXPECT(FAILED_PRECONDITION, wait_for(b, R));
+  EXPECT(OK, MojoClose(b));
+
+  socket_pair(sockets);
+  a = send_isolated(sockets[0], MOJO_INVITATION_TRANSPORT_TYPE_CHANNEL, "x");
+  b = send_isolated(sockets[1], MOJO_INVITATION_TRANSPORT_TYPE_CHANNEL, NULL);
+  check_connected(a, b);
+
+  /* A name admits one connection. This one waits for whoever connects. */
+  struct sockaddr_un address = {AF_UNIX, {0}};
+  snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1,
+           "libmojo-smoke-%d", (int)getpid());
+  int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  CHECK(server >= 0);
+  CHECK(bind(server, (struct sockaddr*)&address, sizeof(address)) == 0);
+  const MojoPlatformHandle unconnected = descriptor(server);
+  MojoInvitationTransportEndpoint endpoint = {
+      sizeof(endpoint), MOJO_INVITATION_TRANSPORT_TYPE_CHANNEL_SERVER, 1,
+      &unconnected};
+  MojoHandle invitation, c;
+  EXPECT(UNIMPLEMENTED, MojoAcceptInvitation(&endpoint, NULL, &invitation));
+  EXPECT(OK, MojoCreateInvitation(NULL, &invitation));
+  EXPECT(OK, MojoAttachMessagePipeToInvitation(invitation, NAME, sizeof(NAME),
+                                               NULL, &c));
+  EXPECT(INVALID_ARGUMENT,
+         MojoSendInvitation(invitation, NULL, &endpoint, NULL, 0, NULL));
+  CHECK(is_open(server));
+  EXPECT(OK, MojoClose(invitation));
+  EXPECT(OK, MojoClose(c));
+  CHECK(listen(server, 1) == 0);
+  c = send_isolated(server, MOJO_INVITATION_TRANSPORT_TYPE_CHANNEL_SERVER, "x");
+  EXPECT(FAILED_PRECONDITION, wait_for(a, R));
+  EXPECT(FAILED_PRECONDITION, wait_for(b, R));
+  EXPECT(OK, MojoClose(a));
+  EXPECT(OK, MojoClose(b));
+  int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  CHECK(client >= 0);
+  CHECK(connect(client, (struct sockaddr*)&address, sizeof(address)) == 0);
+  MojoHandle d = accept_isolated(client);
+  check_connected(c, d);
+  /* Nobody else can connect. */
+  client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  CHECK(client >= 0);
+  CHECK(connect(client, (struct sockaddr*)&address, sizeof(address)) != 0);
+  close(client);
+  EXPECT(OK, MojoClose(c));
+  EXPECT(FAILED_PRECONDITION, wait_for(d, R));
+  EXPECT(OK, MojoClose(d));
+}
+
 static uint8_t pattern(uint32_t i) {
   return (uint8_t)(i * 31 + (i >> 8));
 }
@@ -1917,6 +2019,7 @@ int main(int argc, char** argv) {
   test_watching_data_pipes();
   test_invitation_arguments();
   test_failing_invitations();
+  test_isolated_connections();
   test_two_processes();
   section("done");
   return 0;

@@ -1,18 +1,19 @@
-//! The I/O thread of a node, and the table of its links.
+//! The I/O thread of a node.
 //!
 //! The thread starts with the first link and ends with the last. It reads what other processes send, hands it to
 //! the routing, and goes on writing where a socket was full.
 
 use super::frame::{EVENT, INVITATION, InFrame, WireError, violation};
 use super::link::{Link, LinkRole};
+use super::links::{Awaited, Entry};
 use super::reader::{Filled, Reader};
-use super::{RoutingNode, Sender, apply, wire};
+use super::{RoutingNode, apply, wire};
 use crate::deferred::{Deferred, mark_system_thread};
 use crate::pipe::Pipe;
-use libmojo_platform::{Interest, Poller, Socket};
-use libmojo_ports::{Effects, NodeName};
+use libmojo_platform::Poller;
+use libmojo_ports::Effects;
+use libmojo_sync::Arc;
 use libmojo_sync::atomic::{AtomicBool, Ordering};
-use libmojo_sync::{Arc, Mutex, Rank};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::AsFd;
@@ -23,21 +24,6 @@ const READS_PER_TURN: usize = 16;
 
 /// How long to wait before descriptors are offered again that the system refused because too many were under way.
 const STALL_RETRY: Duration = Duration::from_millis(2);
-
-/// The links of a node.
-pub(crate) struct Links {
-    table: Mutex<Table>,
-    /// There is, or was, a link.
-    have_begun: AtomicBool,
-}
-
-struct Table {
-    by_name: HashMap<NodeName, Arc<Link>>,
-    by_token: HashMap<u64, Arc<Link>>,
-    next_token: u64,
-    /// Present while the I/O thread runs.
-    io: Option<Arc<Io>>,
-}
 
 /// What the I/O thread waits with.
 pub(super) struct Io {
@@ -54,87 +40,8 @@ impl Io {
     }
 }
 
-impl Links {
-    pub(crate) fn new() -> Self {
-        let table = Table { by_name: HashMap::new(), by_token: HashMap::new(), next_token: 0, io: None };
-        Self { table: Mutex::new(Rank::Links, table), have_begun: AtomicBool::new(false) }
-    }
-
-    pub(super) fn find(&self, name: NodeName) -> Option<Arc<Link>> {
-        self.table.lock().by_name.get(&name).cloned()
-    }
-
-    pub(crate) fn have_begun(&self) -> bool {
-        self.have_begun.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn any(&self) -> bool {
-        !self.table.lock().by_token.is_empty()
-    }
-
-    fn all(&self) -> Vec<Arc<Link>> {
-        self.table.lock().by_token.values().cloned().collect()
-    }
-
-    /// Makes the link known under the name that the other side gave. False if that is taken.
-    fn introduce(&self, name: NodeName, link: &Arc<Link>) -> bool {
-        let mut table = self.table.lock();
-        if table.by_name.contains_key(&name) {
-            return false;
-        }
-        table.by_name.insert(name, link.clone());
-        true
-    }
-
-    fn remove(&self, link: &Link) {
-        let mut table = self.table.lock();
-        table.by_token.remove(&link.token);
-        if let Some(name) = link.peer.get() {
-            table.by_name.remove(name);
-        }
-    }
-}
-
-/// Connects the node through a socket. The socket comes back if that is not possible.
-pub(crate) fn connect(
-    node: &RoutingNode,
-    socket: Socket,
-    role: LinkRole,
-    sender: Arc<Sender>,
-) -> Result<(), (io::Error, Socket, LinkRole)> {
-    let links = &node.data().links;
-    links.have_begun.store(true, Ordering::SeqCst);
-    let mut table = links.table.lock();
-    let io = match &table.io {
-        Some(io) => io.clone(),
-        None => match start_thread(node) {
-            Ok(io) => table.io.insert(io).clone(),
-            Err(error) => return Err((error, socket, role)),
-        },
-    };
-    let token = table.next_token;
-    if let Err(error) = io.poller.add(socket.as_fd(), token, Interest { read: true, write: false }) {
-        // If the thread was started for this link, it has nothing to stay for.
-        io.poller.wake();
-        return Err((error, socket, role));
-    }
-    table.next_token += 1;
-    let is_inviter = matches!(role, LinkRole::Inviter(_));
-    let link = Link::new(token, socket, role, sender, &io);
-    table.by_token.insert(token, link.clone());
-    // The I/O thread finds the link only once the table is free again, so nothing is said on it before this.
-    link.send(wire::encode_hello(wire::Hello { node: node.name(), is_inviter }));
-    drop(table);
-    Ok(())
-}
-
-/// Ends all links of the node.
-pub(super) fn disconnect_all(node: &RoutingNode) {
-    // The I/O thread then finds them closed, and reports the loss.
-    node.data().links.all().iter().for_each(|link| link.close());
-}
-
-fn start_thread(node: &RoutingNode) -> io::Result<Arc<Io>> {
+/// Starts the I/O thread of a node.
+pub(super) fn start(node: &RoutingNode) -> io::Result<Arc<Io>> {
     let io = Arc::new(Io { poller: Poller::new()?, has_stalled: AtomicBool::new(false) });
     let thread = IoThread { node: node.clone(), io: io.clone(), readers: HashMap::new() };
     std::thread::Builder::new().name("libmojo-io".into()).spawn(move || thread.run())?;
@@ -156,20 +63,26 @@ impl IoThread {
             // Without a poller there is nothing to go on with: as if every link had been lost.
             let outcome = self.io.poller.wait(&mut ready, stalled);
             if let Err(error) = outcome {
-                for link in self.node.data().links.all() {
-                    self.give_up(&link, &error.to_string());
+                for entry in self.node.data().links.all() {
+                    match &entry {
+                        Entry::Link(link) => self.give_up(link, &error.to_string()),
+                        Entry::Awaited(_) => self.node.data().links.end(&entry, &error.to_string()),
+                    }
                 }
             }
             self.retry_stalled();
             for event in ready.drain(..) {
-                let Some(link) = self.node.data().links.table.lock().by_token.get(&event.token).cloned() else {
-                    continue;
-                };
-                if event.writable {
-                    link.flush();
-                }
-                if event.readable {
-                    self.read(&link);
+                match self.node.data().links.at(event.token) {
+                    Some(Entry::Link(link)) => {
+                        if event.writable {
+                            link.flush();
+                        }
+                        if event.readable {
+                            self.read(&link);
+                        }
+                    }
+                    Some(Entry::Awaited(awaited)) => self.accept(awaited),
+                    None => {}
                 }
             }
             if self.ends() {
@@ -182,23 +95,32 @@ impl IoThread {
         if !self.io.has_stalled.load(Ordering::SeqCst) {
             return;
         }
-        let links = self.node.data().links.all();
-        links.iter().filter(|link| link.is_stalled()).for_each(|link| link.flush());
+        let entries = self.node.data().links.all();
+        let links = entries.iter().filter_map(|entry| match entry {
+            Entry::Link(link) => Some(link),
+            Entry::Awaited(_) => None,
+        });
+        links.clone().filter(|link| link.is_stalled()).for_each(|link| link.flush());
         // Lowered first: a link that stalls now raises the flag again, or is seen here.
         self.io.has_stalled.store(false, Ordering::SeqCst);
-        if links.iter().any(|link| link.is_stalled()) {
+        if links.clone().any(|link| link.is_stalled()) {
             self.io.has_stalled.store(true, Ordering::SeqCst);
         }
     }
 
-    /// True if the last link is gone. From then on a new link starts a new thread.
+    /// True if the last link is gone.
     fn ends(&self) -> bool {
-        let mut table = self.node.data().links.table.lock();
-        let ends = table.by_token.is_empty();
-        let io = if ends { table.io.take() } else { None };
-        drop(table);
-        drop(io);
-        ends
+        self.node.data().links.take_idle_io().is_some()
+    }
+
+    /// Takes whoever has connected first.
+    fn accept(&self, awaited: Arc<Awaited>) {
+        let links = &self.node.data().links;
+        match awaited.listener.accept() {
+            Ok(Some(socket)) => links.replace_awaited(&self.node, &awaited, socket),
+            Ok(None) => {}
+            Err(error) => links.end(&Entry::Awaited(awaited), &error.to_string()),
+        }
     }
 
     fn read(&mut self, link: &Arc<Link>) {
@@ -232,13 +154,7 @@ impl IoThread {
         self.node.data().links.remove(link);
         link.close();
         let mut deferred = Deferred::new();
-        match &link.role {
-            LinkRole::Inviter(pipes) => {
-                let unsent = std::mem::take(&mut *pipes.lock());
-                drop(unsent);
-            }
-            LinkRole::Invitee(arrivals) => arrivals.announce(Vec::new()),
-        }
+        link.role.abandon();
         if let Some(name) = link.peer.get() {
             apply(&self.node, self.node.lose(*name), &mut deferred);
         }
@@ -263,7 +179,8 @@ fn take_frame(node: &RoutingNode, link: &Arc<Link>, frame: InFrame, deferred: &m
     let Some(peer) = link.peer.get() else { return greet(node, link, &frame, deferred) };
     match frame.kind {
         EVENT => {
-            let Some(event) = wire::decode_event(frame, &link.sender)? else { return Ok(()) };
+            let Some(mut event) = wire::decode_event(frame, &link.sender)? else { return Ok(()) };
+            event.rename_nodes(|name| link.known_as(node, name));
             let (outcome, effects) = match node.accept(*peer, event) {
                 Ok(effects) => (Ok(()), effects),
                 Err((error, effects)) => (violation(format!("{error:?}")), effects),
@@ -271,10 +188,11 @@ fn take_frame(node: &RoutingNode, link: &Arc<Link>, frame: InFrame, deferred: &m
             apply(node, effects, deferred);
             outcome
         }
-        INVITATION => match &link.role {
-            LinkRole::Invitee(arrivals) if !arrivals.is_answered() => {
+        INVITATION => match link.role.arrivals() {
+            Some(arrivals) if !arrivals.is_answered() => {
                 let (mut pipes, mut outcome) = (Vec::new(), Ok(()));
-                for (name, descriptor) in wire::decode_invitation(&frame)? {
+                for (name, mut descriptor) in wire::decode_invitation(&frame)? {
+                    descriptor.rename_nodes(|name| link.known_as(node, name));
                     match node.import(*peer, &descriptor) {
                         Ok((port, effects)) => {
                             let pipe = Pipe::from_port(port);
@@ -299,21 +217,20 @@ fn take_frame(node: &RoutingNode, link: &Arc<Link>, frame: InFrame, deferred: &m
 /// Takes the first frame of the other side.
 fn greet(node: &RoutingNode, link: &Arc<Link>, frame: &InFrame, deferred: &mut Deferred) -> Result<(), WireError> {
     let hello = wire::decode_hello(frame)?;
-    let is_inviter = matches!(link.role, LinkRole::Inviter(_));
-    if hello.is_inviter == is_inviter {
-        return violation("both sides take the same part in the invitation");
+    if !link.part.goes_with(hello.part) {
+        return violation("the two sides want different connections");
     }
-    if hello.node == node.name() || !node.data().links.introduce(hello.node, link) {
+    if hello.node == node.name() || hello.node == link.own || !node.data().links.introduce(hello.node, link) {
         return violation("the other side goes by a name that is taken");
     }
     let _ = link.peer.set(hello.node);
-    if let LinkRole::Inviter(pipes) = &link.role {
-        let pipes = std::mem::take(&mut *pipes.lock());
+    if let Some(pipes) = link.role.begin(link.own, hello) {
         let mut effects = Effects::none();
         let mut described = Vec::with_capacity(pipes.len());
         for mut named in pipes {
             let Some((name, pipe)) = named.take() else { continue };
-            let (descriptor, more) = node.export(pipe.port(), hello.node);
+            let (mut descriptor, more) = node.export(pipe.port(), hello.node);
+            descriptor.rename_nodes(|name| if name == node.name() { link.own } else { name });
             apply(node, std::mem::replace(&mut effects, more), deferred);
             described.push((name, descriptor));
         }

@@ -1,12 +1,15 @@
 //! One connection to another process: what is yet to be written to it, and who is at the other side.
 
-use super::Sender;
 use super::frame::{DESCRIPTORS, Header, OutFrame};
 use super::io::Io;
+use super::links::Terms;
+use super::wire::{self, Hello, Part};
+use super::{RoutingNode, Sender};
 use crate::invitation::{Arrivals, NamedPipe};
+use crate::message::Message;
 use crate::payload::Payload;
 use libmojo_platform::{Interest, MAX_DESCRIPTORS_PER_SEND, Socket, is_too_many_references};
-use libmojo_ports::NodeName;
+use libmojo_ports::{Event, NodeName};
 use libmojo_sync::{Arc, Mutex, OnceLock, Rank, Weak};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -21,13 +24,58 @@ pub(crate) enum LinkRole {
     Inviter(Mutex<Vec<NamedPipe>>),
     /// It accepted an invitation, whose pipes are announced here.
     Invitee(Arc<Arrivals>),
+    /// One of the two: an isolated connection can be offered from both sides. Then the names that these go by on the
+    /// link decide which one's pipes go to the other side, and which one's wait here to be joined with those.
+    Stranger { pipes: Mutex<Vec<NamedPipe>>, arrivals: Arc<Arrivals> },
+}
+
+impl LinkRole {
+    /// Takes the pipes that are to go to the other side, which has introduced itself; `own` is what this one goes by.
+    /// `None` if those of the other side come here.
+    pub(super) fn begin(&self, own: NodeName, hello: Hello) -> Option<Vec<NamedPipe>> {
+        match self {
+            LinkRole::Inviter(pipes) => Some(std::mem::take(&mut *pipes.lock())),
+            LinkRole::Invitee(_) => None,
+            LinkRole::Stranger { pipes, arrivals } => {
+                let pipes = std::mem::take(&mut *pipes.lock());
+                if hello.part == Part::IsolatedInvitee || own < hello.node {
+                    return Some(pipes);
+                }
+                arrivals.await_peers_of(pipes);
+                None
+            }
+        }
+    }
+
+    /// Where the pipes of the other side are awaited.
+    pub(super) fn arrivals(&self) -> Option<&Arc<Arrivals>> {
+        match self {
+            LinkRole::Inviter(_) => None,
+            LinkRole::Invitee(arrivals) | LinkRole::Stranger { arrivals, .. } => Some(arrivals),
+        }
+    }
+
+    /// Closes what can never be connected now.
+    pub(super) fn abandon(&self) {
+        if let LinkRole::Inviter(pipes) | LinkRole::Stranger { pipes, .. } = self {
+            let unsent = std::mem::take(&mut *pipes.lock());
+            drop(unsent);
+        }
+        if let Some(arrivals) = self.arrivals() {
+            arrivals.announce(Vec::new());
+        }
+    }
 }
 
 /// A connection to one other process.
 pub(crate) struct Link {
     pub(super) token: u64,
+    pub(super) part: Part,
     pub(super) role: LinkRole,
     pub(super) sender: Arc<Sender>,
+    /// What this node is called on the link. On an isolated one that is a name of its own, so that several can lead to
+    /// one node, or back to this one, and so that nobody can pretend to be a node met elsewhere.
+    pub(super) own: NodeName,
     /// The node at the other side, once it has said hello.
     pub(super) peer: OnceLock<NodeName>,
     socket: Socket,
@@ -70,13 +118,38 @@ impl Piece {
 }
 
 impl Link {
-    pub(super) fn new(token: u64, socket: Socket, role: LinkRole, sender: Arc<Sender>, io: &Arc<Io>) -> Arc<Self> {
+    pub(super) fn new(token: u64, socket: Socket, own: NodeName, terms: Terms, io: &Arc<Io>) -> Arc<Self> {
+        let part = terms.part();
+        let Terms { role, sender, .. } = terms;
         let outgoing = Mutex::new(Rank::Outgoing, Outgoing::default());
-        Arc::new(Self { token, role, sender, peer: OnceLock::new(), socket, outgoing, io: Arc::downgrade(io) })
+        Arc::new(Self {
+            token,
+            part,
+            role,
+            sender,
+            own,
+            peer: OnceLock::new(),
+            socket,
+            outgoing,
+            io: Arc::downgrade(io),
+        })
     }
 
     pub(super) fn socket(&self) -> &Socket {
         &self.socket
+    }
+
+    /// Sends a routing event.
+    pub(crate) fn send_event(&self, node: &RoutingNode, mut event: Event<Message>) {
+        if self.own != node.name() {
+            event.rename_nodes(|name| if name == node.name() { self.own } else { name });
+        }
+        self.send(wire::encode_event(event));
+    }
+
+    /// What a node that the other side names is called in this process.
+    pub(super) fn known_as(&self, node: &RoutingNode, name: NodeName) -> NodeName {
+        if name == self.own { node.name() } else { name }
     }
 
     /// Writes a frame, or queues what the socket does not take now. Never blocks.

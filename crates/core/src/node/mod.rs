@@ -3,6 +3,7 @@
 mod frame;
 mod io;
 mod link;
+mod links;
 mod reader;
 mod wire;
 
@@ -14,8 +15,9 @@ use libmojo_ports::{Effects, NodeName, PortName, Reach};
 use libmojo_sync::{Arc, Mutex, OnceLock, Rank};
 use std::fmt;
 
-pub(crate) use io::{Links, connect};
 pub(crate) use link::LinkRole;
+pub use links::Connection;
+pub(crate) use links::{Carrier, Links, Terms, connect};
 
 pub(crate) type RoutingNode = Arc<libmojo_ports::Node<Message>>;
 
@@ -109,7 +111,7 @@ impl Node {
 
     /// Ends all connections of the node; pipes to other processes are closed.
     pub fn disconnect(&self) {
-        io::disconnect_all(&self.0);
+        links::disconnect_all(&self.0);
     }
 }
 
@@ -158,7 +160,7 @@ pub(crate) fn apply(node: &RoutingNode, effects: Effects<Message>, deferred: &mu
     let mut unreachable: Vec<NodeName> = Vec::new();
     for (to, event) in forward {
         match links.find(to) {
-            Some(link) => link.send(wire::encode_event(event)),
+            Some(link) => link.send_event(node, event),
             None => unreachable.push(to),
         }
     }

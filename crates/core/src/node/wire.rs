@@ -14,7 +14,7 @@
 //! | … 3 buffer | size (8), guid (16), has a writable (1), has a read-only descriptor (1); one or two descriptors |
 //! | … 4 descriptor | has one (1); one or no descriptor |
 //! | … 5 lost | comes with a port (1) |
-//! | hello | magic (8), lowest and highest version (2 each), features (4), node (16), is the inviter (1) |
+//! | hello | magic (8), lowest and highest version (2 each), features (4), node (16), part (1) |
 
 use super::Sender;
 use super::frame::{EVENT, Fields, HELLO, INVITATION, InFrame, OutFrame, WireError, violation};
@@ -55,8 +55,34 @@ const LOST: u8 = 5;
 /// What each side says first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hello {
+    /// What the node is called on this link.
     pub(super) node: NodeName,
-    pub(super) is_inviter: bool,
+    pub(super) part: Part,
+}
+
+/// The part that a side takes in the making of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Invitee,
+    Inviter,
+    /// As the first two, but the sides want to know nothing more of each other.
+    IsolatedInvitee,
+    IsolatedInviter,
+}
+
+impl Part {
+    const ALL: [Part; 4] = [Part::Invitee, Part::Inviter, Part::IsolatedInvitee, Part::IsolatedInviter];
+
+    /// True if a connection can come of these two. Of isolated nodes both may invite.
+    pub(super) fn goes_with(self, other: Part) -> bool {
+        matches!(
+            (self, other),
+            (Part::Invitee, Part::Inviter)
+                | (Part::Inviter, Part::Invitee)
+                | (Part::IsolatedInvitee, Part::IsolatedInviter)
+                | (Part::IsolatedInviter, Part::IsolatedInvitee | Part::IsolatedInviter)
+        )
+    }
 }
 
 pub(super) fn encode_hello(hello: Hello) -> OutFrame {
@@ -65,7 +91,7 @@ pub(super) fn encode_hello(hello: Hello) -> OutFrame {
     meta.extend_from_slice(&VERSIONS.end().to_le_bytes());
     meta.extend_from_slice(&0u32.to_le_bytes());
     meta.extend_from_slice(&hello.node.0.to_le_bytes());
-    meta.push(hello.is_inviter.into());
+    meta.push(hello.part as u8);
     OutFrame { kind: HELLO, meta, payload: Payload::default(), descriptors: Vec::new() }
 }
 
@@ -80,8 +106,11 @@ pub(super) fn decode_hello(frame: &InFrame) -> Result<Hello, WireError> {
     }
     // Features that only the other side has are of no use. Later versions may say more behind these fields.
     fields.u32()?;
-    let (node, is_inviter) = (NodeName(fields.u128()?), fields.bool()?);
-    Ok(Hello { node, is_inviter })
+    let (node, part) = (NodeName(fields.u128()?), fields.u8()?);
+    match Part::ALL.get(usize::from(part)) {
+        Some(part) => Ok(Hello { node, part: *part }),
+        None => violation(format!("a hello with an unknown part {part}")),
+    }
 }
 
 // ---- invitation ------------------------------------------------------------------------------------------

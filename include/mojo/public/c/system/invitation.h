@@ -5,8 +5,8 @@
 // extracts the pipes by the same names. Everything else, further pipes
 // included, can then travel in messages.
 //
-// A transport is one connected UNIX stream socket. The inviter makes a pair
-// with socketpair(), lets the other process inherit one socket of it, closes
+// A transport is one UNIX stream socket. In the simplest case the inviter makes a
+// pair with socketpair(), lets the other process inherit one socket of it, closes
 // its own copy of that one, and sends the invitation over the other. On success
 // each side has given its socket away for good; nothing else may be sent or
 // received on it.
@@ -48,7 +48,10 @@ MOJO_STATIC_ASSERT(offsetof(MojoPlatformProcessHandle, value) == 8,
 typedef uint32_t MojoInvitationTransportType;
 
 // CHANNEL         A connected stream socket.
-// CHANNEL_SERVER  A listening stream socket. Not supported by this version.
+// CHANNEL_SERVER  A listening stream socket, for sending only: the first process
+//                 to connect to it is the other side, which accepts with CHANNEL.
+//                 Then it is closed. Whether it has a name on the file system,
+//                 and who removes that, is the program's affair.
 #ifdef __cplusplus
 const MojoInvitationTransportType MOJO_INVITATION_TRANSPORT_TYPE_CHANNEL = 0;
 const MojoInvitationTransportType
@@ -239,8 +242,10 @@ MOJO_STATIC_ASSERT(offsetof(MojoExtractMessagePipeFromInvitationOptions,
 
 typedef uint32_t MojoSendInvitationFlags;
 
-// ISOLATED  Connects two programs that share nothing but one pipe. Not supported
-//           by this version.
+// ISOLATED  Connects two programs that are to know nothing more of each other.
+//           The other side accepts with ISOLATED, or sends an invitation with
+//           ISOLATED too: pipes attached under the same names are then joined.
+//           Both sides can be one process.
 #ifdef __cplusplus
 const MojoSendInvitationFlags MOJO_SEND_INVITATION_FLAG_NONE = 0;
 const MojoSendInvitationFlags MOJO_SEND_INVITATION_FLAG_ISOLATED = 1;
@@ -256,8 +261,9 @@ struct MOJO_ALIGNAS(8) MojoSendInvitationOptions {
   // MOJO_SEND_INVITATION_FLAG_*.
   MojoSendInvitationFlags flags;
 
-  // With ISOLATED, a name for the connection, any bytes, or null for none. A
-  // later connection of that name ends this one.
+  // With ISOLATED, a name for the connection, any bytes, or null for none. If this
+  // process has sent an invitation with the same name before, and that connection
+  // stands or is waited for, it is ended.
   MOJO_ALIGNAS(8) const char* isolated_connection_name;
 
   // The number of bytes at |isolated_connection_name|.
@@ -281,7 +287,7 @@ MOJO_STATIC_ASSERT(offsetof(MojoSendInvitationOptions,
 
 typedef uint32_t MojoAcceptInvitationFlags;
 
-// ISOLATED  The other side sends with ISOLATED. Not supported by this version.
+// ISOLATED  The other side sends with ISOLATED.
 #ifdef __cplusplus
 const MojoAcceptInvitationFlags MOJO_ACCEPT_INVITATION_FLAG_NONE = 0;
 const MojoAcceptInvitationFlags MOJO_ACCEPT_INVITATION_FLAG_ISOLATED = 1;
@@ -370,8 +376,9 @@ MOJO_SYSTEM_EXPORT MojoResult MojoExtractMessagePipeFromInvitation(
 //   OK                   on its way; handle and socket are gone
 //   INVALID_ARGUMENT     |struct_size| of the process handle or of a platform
 //                        handle is below 16, or of the endpoint below 24; the
-//                        endpoint has no socket; or |invitation_handle| is not
-//                        an invitation
+//                        endpoint has no socket of its type; the name of the
+//                        connection is over 1024 bytes; or |invitation_handle|
+//                        is not an invitation
 //   UNIMPLEMENTED        unknown flag in |options|, or type of transport
 //   FAILED_PRECONDITION  no pipe is attached, or the invitation is one that was
 //                        accepted
@@ -398,7 +405,6 @@ MojoSendInvitation(MojoHandle invitation_handle,
 //                        socket
 //   UNIMPLEMENTED        unknown flag in |options|, or the transport is not a
 //                        CHANNEL
-//   ABORTED              the transport is not usable
 //   RESOURCE_EXHAUSTED   the connection cannot be set up
 MOJO_SYSTEM_EXPORT MojoResult
 MojoAcceptInvitation(const MojoInvitationTransportEndpoint* transport_endpoint,

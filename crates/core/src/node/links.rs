@@ -1,0 +1,281 @@
+//! The links of a node, by all that they are found by, and how they are made and ended.
+
+use super::io::{self, Io};
+use super::link::{Link, LinkRole};
+use super::wire::{self, Part};
+use super::{RoutingNode, Sender};
+use libmojo_platform::{Interest, Listener, Socket, random};
+use libmojo_ports::NodeName;
+use libmojo_sync::atomic::{AtomicBool, Ordering};
+use libmojo_sync::{Arc, Mutex, Rank};
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// The links of a node.
+pub(crate) struct Links {
+    table: Mutex<Table>,
+    /// There is, or was, a link.
+    have_begun: AtomicBool,
+}
+
+struct Table {
+    by_name: HashMap<NodeName, Arc<Link>>,
+    by_token: HashMap<u64, Entry>,
+    /// Isolated connections that admit no second one.
+    by_connection_name: HashMap<Vec<u8>, u64>,
+    next_token: u64,
+    /// Present while the I/O thread runs.
+    io: Option<Arc<Io>>,
+}
+
+/// What the I/O thread waits for.
+#[derive(Clone)]
+pub(super) enum Entry {
+    Link(Arc<Link>),
+    Awaited(Arc<Awaited>),
+}
+
+/// A link to whoever connects first.
+pub(super) struct Awaited {
+    token: u64,
+    pub(super) listener: Listener,
+    /// `None` once somebody has come, or nobody will.
+    terms: Mutex<Option<Terms>>,
+}
+
+/// What a connection runs over.
+pub(crate) enum Carrier {
+    Connected(Socket),
+    /// The first to connect is the other side.
+    Listening(Listener),
+}
+
+impl Carrier {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Carrier::Connected(socket) => socket.as_fd(),
+            Carrier::Listening(listener) => listener.as_fd(),
+        }
+    }
+}
+
+/// What is known of a connection before the other side has said anything.
+pub(crate) struct Terms {
+    pub(crate) role: LinkRole,
+    pub(crate) sender: Arc<Sender>,
+    /// For an isolated connection, the name that no second one may have; may be empty.
+    pub(crate) isolation: Option<Vec<u8>>,
+}
+
+impl Terms {
+    pub(super) fn part(&self) -> Part {
+        match (&self.role, &self.isolation) {
+            (LinkRole::Inviter(_), _) => Part::Inviter,
+            (LinkRole::Stranger { .. }, _) => Part::IsolatedInviter,
+            (LinkRole::Invitee(_), None) => Part::Invitee,
+            (LinkRole::Invitee(_), Some(_)) => Part::IsolatedInvitee,
+        }
+    }
+
+    /// Gives up what was not to be.
+    fn abandon(&self, reason: &str) {
+        self.role.abandon();
+        self.sender.report(reason.to_owned(), true);
+    }
+}
+
+impl From<Carrier> for OwnedFd {
+    fn from(carrier: Carrier) -> OwnedFd {
+        match carrier {
+            Carrier::Connected(socket) => socket.into(),
+            Carrier::Listening(listener) => listener.into(),
+        }
+    }
+}
+
+/// A connection to another process, as far as it can be ended. Dropping this does not end it.
+pub struct Connection {
+    node: RoutingNode,
+    token: u64,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Connection").field(&self.token).finish()
+    }
+}
+
+impl Connection {
+    /// Ends the connection, or the waiting for one. Pipes that lead over it are closed soon afterwards.
+    pub fn close(&self) {
+        let links = &self.node.data().links;
+        links.at(self.token).iter().for_each(|entry| links.end(entry, ""));
+    }
+
+    /// True while it stands or is waited for.
+    pub fn is_open(&self) -> bool {
+        self.node.data().links.at(self.token).is_some()
+    }
+}
+
+impl Links {
+    pub(crate) fn new() -> Self {
+        let table = Table {
+            by_name: HashMap::new(),
+            by_token: HashMap::new(),
+            by_connection_name: HashMap::new(),
+            next_token: 0,
+            io: None,
+        };
+        Self { table: Mutex::new(Rank::Links, table), have_begun: AtomicBool::new(false) }
+    }
+
+    pub(super) fn find(&self, name: NodeName) -> Option<Arc<Link>> {
+        self.table.lock().by_name.get(&name).cloned()
+    }
+
+    pub(super) fn at(&self, token: u64) -> Option<Entry> {
+        self.table.lock().by_token.get(&token).cloned()
+    }
+
+    pub(crate) fn have_begun(&self) -> bool {
+        self.have_begun.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn any(&self) -> bool {
+        !self.table.lock().by_token.is_empty()
+    }
+
+    pub(super) fn all(&self) -> Vec<Entry> {
+        self.table.lock().by_token.values().cloned().collect()
+    }
+
+    /// Makes the link known under the name that the other side gave. False if that is taken.
+    pub(super) fn introduce(&self, name: NodeName, link: &Arc<Link>) -> bool {
+        let mut table = self.table.lock();
+        if table.by_name.contains_key(&name) {
+            return false;
+        }
+        table.by_name.insert(name, link.clone());
+        true
+    }
+
+    pub(super) fn remove(&self, link: &Link) {
+        let mut table = self.table.lock();
+        table.forget(link.token);
+        if let Some(name) = link.peer.get() {
+            table.by_name.remove(name);
+        }
+    }
+
+    /// Takes what the I/O thread waits with, if it has nothing to wait for. From then on a new link starts a new
+    /// thread.
+    pub(super) fn take_idle_io(&self) -> Option<Arc<Io>> {
+        let mut table = self.table.lock();
+        if table.by_token.is_empty() { table.io.take() } else { None }
+    }
+
+    /// Replaces somebody awaited by the link to who has come.
+    pub(super) fn replace_awaited(&self, node: &RoutingNode, awaited: &Awaited, socket: Socket) {
+        let mut table = self.table.lock();
+        let Some(io) = table.io.clone() else { return };
+        let Some(terms) = awaited.terms.lock().take() else { return };
+        // Fails only if the listener is not waited for any more.
+        let _ = io.poller.remove(awaited.listener.as_fd());
+        match io.poller.add(socket.as_fd(), awaited.token, Interest { read: true, write: false }) {
+            Ok(()) => table.open(node, awaited.token, socket, terms, &io),
+            Err(error) => {
+                table.forget(awaited.token);
+                drop(table);
+                terms.abandon(&error.to_string());
+            }
+        }
+    }
+
+    /// Ends a link, or the waiting for one.
+    pub(super) fn end(&self, entry: &Entry, reason: &str) {
+        match entry {
+            // The I/O thread then finds it closed, and reports the loss.
+            Entry::Link(link) => link.close(),
+            Entry::Awaited(awaited) => {
+                let mut table = self.table.lock();
+                let Some(terms) = awaited.terms.lock().take() else { return };
+                table.forget(awaited.token);
+                if let Some(io) = &table.io {
+                    // Fails only if it is not waited for any more.
+                    let _ = io.poller.remove(awaited.listener.as_fd());
+                    // There may be nothing left to wait for.
+                    io.poller.wake();
+                }
+                drop(table);
+                terms.abandon(reason);
+            }
+        }
+    }
+}
+
+impl Table {
+    /// Makes a link and says hello on it. The I/O thread finds it only once the table is free again, so nothing is
+    /// said on it before this.
+    fn open(&mut self, node: &RoutingNode, token: u64, socket: Socket, terms: Terms, io: &Arc<Io>) {
+        let own = if terms.isolation.is_some() { NodeName(u128::from_le_bytes(random::<16>())) } else { node.name() };
+        let link = Link::new(token, socket, own, terms, io);
+        self.by_token.insert(token, Entry::Link(link.clone()));
+        link.send(wire::encode_hello(wire::Hello { node: own, part: link.part }));
+    }
+
+    fn forget(&mut self, token: u64) {
+        self.by_token.remove(&token);
+        self.by_connection_name.retain(|_, other| *other != token);
+    }
+}
+
+/// Connects the node. Carrier and terms come back if that is not possible.
+pub(crate) fn connect(
+    node: &RoutingNode,
+    carrier: Carrier,
+    terms: Terms,
+) -> Result<Connection, (std::io::Error, Carrier, LinkRole)> {
+    let links = &node.data().links;
+    links.have_begun.store(true, Ordering::SeqCst);
+    let mut table = links.table.lock();
+    let token = table.next_token;
+    let io = match wait_for(node, &mut table, &carrier, token) {
+        Ok(io) => io,
+        Err(error) => return Err((error, carrier, terms.role)),
+    };
+    table.next_token += 1;
+    let name = terms.isolation.clone().filter(|name| !name.is_empty());
+    let previous = name.and_then(|name| table.by_connection_name.insert(name, token));
+    let previous = previous.and_then(|token| table.by_token.get(&token).cloned());
+    match carrier {
+        Carrier::Connected(socket) => table.open(node, token, socket, terms, &io),
+        Carrier::Listening(listener) => {
+            let awaited = Awaited { token, listener, terms: Mutex::new(Rank::Leaf, Some(terms)) };
+            table.by_token.insert(token, Entry::Awaited(Arc::new(awaited)));
+        }
+    }
+    drop(table);
+    previous.iter().for_each(|entry| links.end(entry, "a later connection has the same name"));
+    Ok(Connection { node: node.clone(), token })
+}
+
+/// Has the I/O thread, which is started if need be, wait for the carrier.
+fn wait_for(node: &RoutingNode, table: &mut Table, carrier: &Carrier, token: u64) -> std::io::Result<Arc<Io>> {
+    let io = match &table.io {
+        Some(io) => io.clone(),
+        None => table.io.insert(io::start(node)?).clone(),
+    };
+    if let Err(error) = io.poller.add(carrier.as_fd(), token, Interest { read: true, write: false }) {
+        // If the thread was started for this, it has nothing to stay for.
+        io.poller.wake();
+        return Err(error);
+    }
+    Ok(io)
+}
+
+/// Ends all links of the node.
+pub(super) fn disconnect_all(node: &RoutingNode) {
+    let links = &node.data().links;
+    links.all().iter().for_each(|entry| links.end(entry, ""));
+}
