@@ -23,6 +23,7 @@ mod messages;
 mod raw;
 mod result;
 mod slab;
+mod time;
 
 pub use functions::*;
 pub use raw::{RawError, from_raw, into_raw, message_from_raw, message_into_raw};

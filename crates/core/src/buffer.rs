@@ -1,6 +1,6 @@
 //! Shared buffers.
 
-use crate::limits::MAX_SHARED_MEMORY_BYTES;
+use crate::limits::max_shared_memory_bytes;
 use libmojo_platform::{Mapping, SharedMemory, random};
 use libmojo_sync::Arc;
 use std::fmt;
@@ -38,12 +38,12 @@ pub enum BufferError {
 }
 
 impl SharedBuffer {
-    /// Makes a zero-filled buffer of exactly `num_bytes`, at most [`MAX_SHARED_MEMORY_BYTES`].
+    /// Makes a zero-filled buffer of exactly `num_bytes`, at most the [limit](crate::limits::Limits).
     pub fn create(num_bytes: u64) -> Result<Self, BufferError> {
         if num_bytes == 0 {
             return Err(BufferError::InvalidArgument);
         }
-        if num_bytes > MAX_SHARED_MEMORY_BYTES {
+        if num_bytes > max_shared_memory_bytes() {
             return Err(BufferError::ResourceExhausted);
         }
         let memory = SharedMemory::create(num_bytes, true).map_err(|_| BufferError::ResourceExhausted)?;

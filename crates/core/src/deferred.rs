@@ -42,6 +42,11 @@ pub(crate) fn mark_system_thread() {
     IS_SYSTEM.set(true);
 }
 
+/// True on threads that only carry out what other processes cause.
+pub(crate) fn is_system_thread() -> bool {
+    IS_SYSTEM.get()
+}
+
 impl Deferred {
     pub(crate) fn new() -> Self {
         Self::default()

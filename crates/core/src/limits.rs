@@ -1,15 +1,62 @@
 //! Named limits: what they bound, and why the number.
 
-/// The largest payload of a message, in bytes: 256 MiB. More belongs into a data pipe or a shared buffer.
+use libmojo_sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+/// The limits that a program can set for itself. They hold for the whole process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest payload of a message, in bytes, that is written or taken from another process.
+    pub max_message_bytes: u32,
+    /// The largest shared buffer or data pipe that is made, in bytes.
+    pub max_shared_memory_bytes: u64,
+    /// The most mappings of shared buffers at a time that C code has.
+    pub max_mappings: usize,
+}
+
+static MESSAGE_BYTES: AtomicU32 = AtomicU32::new(MAX_MESSAGE_BYTES as u32);
+static SHARED_MEMORY_BYTES: AtomicU64 = AtomicU64::new(MAX_SHARED_MEMORY_BYTES);
+static MAPPINGS: AtomicUsize = AtomicUsize::new(MAX_MAPPINGS);
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_message_bytes: MAX_MESSAGE_BYTES as u32,
+            max_shared_memory_bytes: MAX_SHARED_MEMORY_BYTES,
+            max_mappings: MAX_MAPPINGS,
+        }
+    }
+}
+
+impl Limits {
+    /// The present limits.
+    pub fn current() -> Self {
+        Self {
+            max_message_bytes: MESSAGE_BYTES.load(Ordering::Relaxed),
+            max_shared_memory_bytes: SHARED_MEMORY_BYTES.load(Ordering::Relaxed),
+            max_mappings: MAPPINGS.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Makes these the limits from now on. What exists already is not affected. All processes that exchange large
+    /// messages need the same limit on them: one that receives a larger one than it takes ends the connection.
+    pub fn apply(self) {
+        MESSAGE_BYTES.store(self.max_message_bytes, Ordering::Relaxed);
+        SHARED_MEMORY_BYTES.store(self.max_shared_memory_bytes, Ordering::Relaxed);
+        MAPPINGS.store(self.max_mappings, Ordering::Relaxed);
+    }
+}
+
+/// The largest payload of a message, in bytes, unless the program sets another: 256 MiB. More belongs into a data
+/// pipe or a shared buffer.
 pub const MAX_MESSAGE_BYTES: usize = 256 << 20;
 
 /// The most attachments of one message. What a 16-bit count can hold, far beyond any use that was seen.
 pub const MAX_ATTACHMENTS: usize = 65_535;
 
-/// The largest shared buffer or data pipe, in bytes: 1 GiB.
+/// The largest shared buffer or data pipe, in bytes, unless the program sets another: 1 GiB.
 pub const MAX_SHARED_MEMORY_BYTES: u64 = 1 << 30;
 
-/// The most mappings of shared buffers at a time.
+/// The most mappings of shared buffers at a time, unless the program sets another.
 pub const MAX_MAPPINGS: usize = 1_000_000;
 
 /// The capacity of a data pipe that does not ask for one, in bytes.
@@ -27,3 +74,13 @@ pub const MAX_INVITATION_NAME_BYTES: usize = 1024;
 
 /// The most pipes in one invitation.
 pub const MAX_INVITATION_PIPES: usize = 1024;
+
+/// The present limit on payloads.
+pub(crate) fn max_message_bytes() -> usize {
+    Limits::current().max_message_bytes as usize
+}
+
+/// The present limit on shared memory.
+pub(crate) fn max_shared_memory_bytes() -> u64 {
+    Limits::current().max_shared_memory_bytes
+}

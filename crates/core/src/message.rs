@@ -3,7 +3,7 @@
 use crate::attachment::Attachment;
 use crate::data_pipe::ControlHook;
 use crate::deferred::within_call;
-use crate::limits::{MAX_ATTACHMENTS, MAX_MESSAGE_BYTES};
+use crate::limits::{MAX_ATTACHMENTS, max_message_bytes};
 use crate::node::{NodeData, Sender};
 use crate::object::Object;
 use crate::observe::Observers;
@@ -62,7 +62,7 @@ pub enum AttachError {
     FailedPrecondition,
     /// The new size is smaller than the old one, or a final size larger than the storage.
     OutOfRange,
-    /// Over [`MAX_MESSAGE_BYTES`] or [`MAX_ATTACHMENTS`].
+    /// Over the [limit](crate::limits::Limits) on payloads or [`MAX_ATTACHMENTS`].
     ResourceExhausted,
 }
 
@@ -199,7 +199,7 @@ impl Message {
 
     /// Whether a payload of this many bytes, with so many attachments in all, is within the limits.
     pub fn check_limits(num_bytes: usize, num_attachments: usize) -> Result<(), AttachError> {
-        if num_bytes > MAX_MESSAGE_BYTES || num_attachments > MAX_ATTACHMENTS {
+        if num_bytes > max_message_bytes() || num_attachments > MAX_ATTACHMENTS {
             return Err(AttachError::ResourceExhausted);
         }
         Ok(())

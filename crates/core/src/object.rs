@@ -149,12 +149,17 @@ impl Object {
         }
     }
 
-    /// Undoes [`begin_transit`](Self::begin_transit), as if nothing had happened.
+    /// Undoes [`begin_transit`](Self::begin_transit), as if nothing had happened. Whoever observes the object hears
+    /// now of what has happened meanwhile.
     pub fn abort_transit(&self) {
+        let mut deferred = Deferred::new();
         match self {
-            Object::Pipe(pipe) => pipe.end_transit(),
-            Object::Producer(producer) => producer.end().end_transit(),
-            Object::Consumer(consumer) => consumer.end().end_transit(),
+            Object::Pipe(pipe) => {
+                pipe.end_transit();
+                pipe.observers().notify(&mut deferred);
+            }
+            Object::Producer(producer) => producer.end().end_transit(&mut deferred),
+            Object::Consumer(consumer) => consumer.end().end_transit(&mut deferred),
             _ => {}
         }
     }

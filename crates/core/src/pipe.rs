@@ -1,7 +1,7 @@
 //! Message pipes.
 
 use crate::deferred::Deferred;
-use crate::limits::MAX_MESSAGE_BYTES;
+use crate::limits::max_message_bytes;
 use crate::message::Message;
 use crate::node::{Node, RoutingNode, apply};
 use crate::object::TransitError;
@@ -31,7 +31,7 @@ pub enum SendError {
     PeerClosed,
     /// The message carries the end that it is sent from, or that end's peer, or an object of another node.
     BadCargo,
-    /// The payload is over [`MAX_MESSAGE_BYTES`].
+    /// The payload is over the [limit](crate::limits::Limits).
     TooLarge,
     /// The message has to leave the process but its context cannot be serialized.
     NotSerializable,
@@ -83,7 +83,7 @@ impl Pipe {
             let error = if self.is_open() { SendError::Empty } else { SendError::NotOpen };
             return Err((error, message));
         }
-        if message.payload().len() > MAX_MESSAGE_BYTES {
+        if message.payload().len() > max_message_bytes() {
             return Err((SendError::TooLarge, message));
         }
         message.prepare_to_send();

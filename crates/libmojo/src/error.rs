@@ -40,7 +40,7 @@ errors! {
         PeerClosed => "the peer is closed", BrokenPipe;
         /// The message carries the peer of the end that it is sent from, or a handle of another node.
         BadCargo => "the message carries its own pipe, or a handle of another node", InvalidInput;
-        /// The payload is over [`MAX_MESSAGE_BYTES`](crate::limits::MAX_MESSAGE_BYTES).
+        /// The payload is over the [limit](crate::limits::Limits).
         TooLarge => "the message is too large", InvalidInput;
         /// The message has to leave the process and cannot be serialized.
         NotSerializable => "the message cannot be serialized", InvalidInput;

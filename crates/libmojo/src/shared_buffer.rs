@@ -11,8 +11,8 @@ use std::os::fd::OwnedFd;
 pub struct SharedBuffer(core::SharedBuffer);
 
 impl SharedBuffer {
-    /// Makes a zero-filled buffer of exactly `num_bytes`, from 1 to
-    /// [`MAX_SHARED_MEMORY_BYTES`](crate::limits::MAX_SHARED_MEMORY_BYTES).
+    /// Makes a zero-filled buffer of exactly `num_bytes`, from 1 to the
+    /// [limit](crate::limits::Limits).
     ///
     /// ```
     /// use libmojo::SharedBuffer;

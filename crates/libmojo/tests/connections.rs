@@ -4,8 +4,8 @@
 mod worlds;
 
 use libmojo::{
-    AcceptedInvitation, Connection, ErrorHandler, FuseError, Invitation, MessagePipe, Node, ProcessError, RecvError,
-    SendOptions, Server, Signals, connect, connect_abstract, socket_pair,
+    AcceptedInvitation, Connection, ErrorHandler, FuseError, Invitation, MessagePipe, Node, ProcessError, SendOptions,
+    Server, Signals, connect, connect_abstract, socket_pair,
 };
 use std::io::{ErrorKind, Write};
 use std::os::fd::OwnedFd;
@@ -39,10 +39,6 @@ fn assert_connected(a: &MessagePipe, b: &MessagePipe) {
     send(b, "to a");
     assert_eq!(recv(b), "to b");
     assert_eq!(recv(a), "to a");
-}
-
-fn assert_closed(pipe: &MessagePipe) {
-    assert!(matches!(pipe.recv(), Err(RecvError::PeerClosed)));
 }
 
 fn finish(alone: Alone, nodes: &[&Node]) {
@@ -345,4 +341,92 @@ fn a_listening_socket_of_somebody_else_becomes_a_server() {
     drop((socket, _other));
     std::fs::remove_dir_all(directory).unwrap();
     finish(alone, &[]);
+}
+
+// ---- a good end ------------------------------------------------------------------------------------------
+
+fn soon() -> Option<Instant> {
+    Some(Instant::now() + Duration::from_millis(20))
+}
+
+#[test]
+fn a_node_without_connections_shuts_down_at_once_and_keeps_its_own_pipes() {
+    let node = Node::new();
+    let (a, b) = MessagePipe::create_on(&node);
+    assert!(node.flush(None));
+    assert!(node.shutdown(None));
+    assert_connected(&a, &b);
+}
+
+#[test]
+fn shutting_down_ends_the_connections_and_not_the_node() {
+    let (alone, here, there) = (alone(), Node::new(), Node::new());
+    let (a, b) = link(&here, &there);
+    let (c, d) = MessagePipe::create_on(&here);
+    send(&a, "last words");
+    assert!(here.shutdown(None));
+    assert!(!here.has_links());
+    assert_eq!(recv(&b), "last words");
+    assert_closed(&a);
+    assert_closed(&b);
+    assert_connected(&c, &d);
+    let (e, f) = link(&here, &there);
+    assert_connected(&e, &f);
+    drop((a, b, c, d, e, f));
+    finish(alone, &[&here, &there]);
+}
+
+#[test]
+fn an_invitation_that_nobody_accepts_is_not_flushed() {
+    let (alone, here, there) = (alone(), Node::new(), Node::new());
+    let (ours, theirs) = socket_pair().unwrap();
+    let invitation = Invitation::new_on(&here);
+    let a = invitation.attach(b"main").unwrap();
+    invitation.send(ours).unwrap();
+    send(&a, "waits");
+    assert!(!here.flush(soon()));
+    let accepted = AcceptedInvitation::accept_on(&there, theirs).unwrap();
+    assert!(here.flush(None));
+    assert!(here.shutdown(Some(Instant::now() + PATIENCE)));
+    assert_eq!(recv(&accepted.extract(b"main").unwrap()), "waits");
+    drop((a, accepted));
+    finish(alone, &[&here, &there]);
+}
+
+/// Two nodes that know each other only through a third, and a pipe between them.
+fn relayed() -> ([Node; 3], [MessagePipe; 2], [(MessagePipe, MessagePipe); 2]) {
+    let (left, middle, right) = (Node::new(), Node::new(), Node::new());
+    let (to_left, at_left) = link(&middle, &left);
+    let (to_right, at_right) = link(&middle, &right);
+    let (c, d) = MessagePipe::create_on(&middle);
+    let c = pass_pipe(&to_left, &at_left, c);
+    let d = pass_pipe(&to_right, &at_right, d);
+    assert_connected(&c, &d);
+    ([left, middle, right], [c, d], [(to_left, at_left), (to_right, at_right)])
+}
+
+#[test]
+fn a_node_that_relays_for_others_does_not_shut_down_in_good_order() {
+    let (alone, (nodes, [c, d], carriers)) = (alone(), relayed());
+    assert!(!nodes[1].shutdown(soon()));
+    assert_closed(&c);
+    assert_closed(&d);
+    drop((c, d, carriers));
+    finish(alone, &nodes.each_ref());
+}
+
+#[test]
+fn a_node_shuts_down_in_good_order_as_soon_as_the_others_are_done() {
+    let (alone, (nodes, [c, d], carriers)) = (alone(), relayed());
+    std::thread::scope(|scope| {
+        let shutdown = scope.spawn(|| nodes[1].shutdown(None));
+        assert_connected(&c, &d);
+        send(&c, "last words");
+        drop(c);
+        assert_eq!(recv(&d), "last words");
+        assert_closed(&d);
+        assert!(shutdown.join().unwrap());
+    });
+    drop((d, carriers));
+    finish(alone, &nodes.each_ref());
 }

@@ -6,7 +6,7 @@ use crate::handles::{self, MojoHandle};
 use crate::result::{FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, Outcome, RESOURCE_EXHAUSTED, code};
 use libmojo_core::Mapping;
 use libmojo_core::buffer::{BufferError, SharedBuffer};
-use libmojo_core::limits::MAX_MAPPINGS;
+use libmojo_core::limits::Limits;
 use libmojo_core::object::Object;
 use libmojo_sync::{Mutex, Rank};
 use std::collections::BTreeMap;
@@ -75,7 +75,7 @@ pub unsafe extern "C" fn MojoMapBuffer(
         let mapping = buffer.map(offset, num_bytes).map_err(buffer_code)?;
         let address = mapping.as_ptr();
         let mut mappings = MAPPINGS.lock();
-        if mappings.len() >= MAX_MAPPINGS {
+        if mappings.len() >= Limits::current().max_mappings {
             drop(mappings);
             return Err(RESOURCE_EXHAUSTED);
         }

@@ -157,7 +157,7 @@ pub unsafe extern "C" fn MojoReadData(
         // SAFETY: the caller passes null or room for as many bytes as it says, for the duration of the call.
         let Ok(elements) = (unsafe { bytes_mut(elements, wanted as usize) }) else {
             // The state of the pipe comes before the missing pointer.
-            return consumer.read(ReadInto::Check(wanted), all_or_none).map_err(data_code).and(Err(INVALID_ARGUMENT));
+            return consumer.check_read(wanted, all_or_none).map_err(data_code).and(Err(INVALID_ARGUMENT));
         };
         let into = if peek { ReadInto::Peek(elements) } else { ReadInto::Consume(elements) };
         num_bytes.set(consumer.read(into, all_or_none).map_err(data_code)?);

@@ -5,8 +5,12 @@ use crate::args::Out;
 use crate::callbacks::MojoHandleSignalsState;
 use crate::handles::{self, MojoHandle};
 use crate::result::{INVALID_ARGUMENT, MojoResult, code};
+use libmojo_sync::atomic::{AtomicBool, Ordering};
 
-const PROPERTY_SYNC_CALL_ALLOWED: u32 = 0;
+pub(super) const PROPERTY_SYNC_CALL_ALLOWED: u32 = 0;
+
+/// A property of the process: whether it may make calls that wait for an answer.
+pub(super) static SYNC_CALL_ALLOWED: AtomicBool = AtomicBool::new(true);
 
 /// Microseconds since some moment in the past.
 #[unsafe(no_mangle)]
@@ -38,7 +42,7 @@ pub unsafe extern "C" fn MojoGetProperty(property: u32, value: *mut u8) -> MojoR
     let value = unsafe { Out::required(value) };
     code(value.and_then(|value| match property {
         PROPERTY_SYNC_CALL_ALLOWED => {
-            value.set(1);
+            value.set(SYNC_CALL_ALLOWED.load(Ordering::SeqCst).into());
             Ok(())
         }
         _ => Err(INVALID_ARGUMENT),

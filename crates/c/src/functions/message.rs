@@ -85,17 +85,22 @@ pub unsafe extern "C" fn MojoAttachSerializedMessageBuffer(
     buffer: *mut *mut u8,
     buffer_size: *mut u32,
 ) -> MojoResult {
-    // SAFETY: the caller passes null or as many handles as it says.
-    let handles = unsafe { read_all(handles, num_handles as usize) };
+    let num_handles = num_handles as usize;
+    let lacks_handles = handles.is_null() && num_handles != 0;
     // SAFETY: the caller passes null or places to write to.
     let outputs = unsafe { two_required(buffer, buffer_size) };
     let attach = |message: &mut Message| {
-        let (handles, (buffer, buffer_size)) = (handles?, outputs?);
+        let (buffer, buffer_size) = outputs?;
+        if lacks_handles {
+            return Err(INVALID_ARGUMENT);
+        }
         if message.is_empty() {
-            Message::check_limits(payload_size as usize, handles.len()).map_err(attach_code)?;
+            Message::check_limits(payload_size as usize, num_handles).map_err(attach_code)?;
         }
         message.attach_payload(payload_size as usize).map_err(attach_code)?;
-        if let Err(error) = handles::attach(&handles, message) {
+        // SAFETY: the caller passes null or as many handles as it says.
+        let attached = unsafe { read_all(handles, num_handles) }.and_then(|handles| handles::attach(&handles, message));
+        if let Err(error) = attached {
             *message = Message::new();
             return Err(error);
         }
@@ -115,12 +120,15 @@ pub unsafe extern "C" fn MojoExtendSerializedMessagePayload(
     new_buffer: *mut *mut u8,
     new_buffer_size: *mut u32,
 ) -> MojoResult {
-    // SAFETY: the caller passes null or as many handles as it says.
-    let handles = unsafe { read_all(handles, num_handles as usize) };
+    let num_handles = num_handles as usize;
+    let lacks_handles = handles.is_null() && num_handles != 0;
     // SAFETY: the caller passes null or places to write to.
     let outputs = unsafe { two_required(new_buffer, new_buffer_size) };
     let extend = |message: &mut Message| {
-        let (handles, (buffer, buffer_size)) = (handles?, outputs?);
+        let (buffer, buffer_size) = outputs?;
+        if lacks_handles {
+            return Err(INVALID_ARGUMENT);
+        }
         let new_size = new_payload_size as usize;
         if !message.has_payload() || message.is_committed() {
             return Err(FAILED_PRECONDITION);
@@ -128,7 +136,9 @@ pub unsafe extern "C" fn MojoExtendSerializedMessagePayload(
         if new_size < message.payload().len() {
             return Err(OUT_OF_RANGE);
         }
-        Message::check_limits(new_size, message.num_attachments() + handles.len()).map_err(attach_code)?;
+        Message::check_limits(new_size, message.num_attachments().saturating_add(num_handles)).map_err(attach_code)?;
+        // SAFETY: the caller passes null or as many handles as it says.
+        let handles = unsafe { read_all(handles, num_handles) }?;
         handles::attach(&handles, message)?;
         message.extend_payload(new_size).map_err(attach_code)?;
         store_buffer(message, Some(buffer), Some(buffer_size));

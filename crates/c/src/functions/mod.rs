@@ -5,21 +5,25 @@
 
 mod buffer;
 mod data_pipe;
+mod embedder;
 mod general;
 mod invitation;
 mod message;
 mod message_pipe;
 mod platform_handle;
+mod thunks;
 mod wait;
 mod watcher;
 
 pub use buffer::*;
 pub use data_pipe::*;
+pub use embedder::*;
 pub use general::*;
 pub use invitation::*;
 pub use message::*;
 pub use message_pipe::*;
 pub use platform_handle::*;
+pub use thunks::*;
 pub use wait::*;
 pub use watcher::*;
 

@@ -9,14 +9,12 @@ use crate::result::{
     CANCELLED, DEADLINE_EXCEEDED, FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, OK, Outcome, RESOURCE_EXHAUSTED,
     code,
 };
+use crate::time::deadline_after;
 use libmojo_core::object::Object;
 use libmojo_core::signals::{Signals, SignalsState};
 use libmojo_core::wait::{Interest, WaitError, wait_many};
 use libmojo_core::watcher::{Notification, Watcher};
 use std::os::fd::IntoRawFd;
-use std::time::{Duration, Instant};
-
-const INDEFINITE: u64 = u64::MAX;
 
 /// An object that is waited for, and what of it.
 struct Waited {
@@ -42,11 +40,8 @@ impl Waited {
 
 /// Blocks until one of several waits has ended. The position belongs to a code that is about one of the handles.
 fn wait_for(waited: &[Waited], deadline: u64) -> (MojoResult, Option<usize>, Option<SignalsState>) {
-    // A time that cannot be expressed will not come.
-    let after = |micros| Instant::now().checked_add(Duration::from_micros(micros));
-    let deadline = if deadline == INDEFINITE { None } else { after(deadline) };
     let interests: Vec<Interest<'_>> = waited.iter().map(Waited::interest).collect();
-    match wait_many(&interests, deadline) {
+    match wait_many(&interests, deadline_after(deadline)) {
         Ok((at, state)) => (OK, Some(at), Some(state)),
         Err((at, WaitError::Unsatisfiable(state))) => (FAILED_PRECONDITION, Some(at), Some(state)),
         Err((at, WaitError::Cancelled)) => (CANCELLED, Some(at), Some(SignalsState::default())),

@@ -228,14 +228,14 @@ impl End {
         !is_idle(&state) || state.is_corrupt
     }
 
-    pub(super) fn begin_two_phase(&self, state: &mut State) -> Result<Window, DataPipeError> {
+    /// Lays open what is there in one piece, if anything.
+    pub(super) fn begin_two_phase(&self, mut state: MutexGuard<'_, State>) -> Result<Window, DataPipeError> {
         let num_bytes = state.contiguous(&self.ring, self.role);
-        if num_bytes == 0 {
-            return Err(DataPipeError::ShouldWait);
-        }
-        state.two_phase = Some(num_bytes);
         let address = self.ring.mapping.as_ptr().wrapping_add(self.ring.place(state.own).0);
-        Ok(Window { address, num_bytes })
+        state.two_phase = (num_bytes > 0).then_some(num_bytes);
+        drop(state);
+        self.evaluate(&mut Deferred::new());
+        if num_bytes > 0 { Ok(Window { address, num_bytes }) } else { Err(DataPipeError::ShouldWait) }
     }
 
     /// Where the window of the two-phase operation in progress begins in the mapping, and its size.
@@ -291,12 +291,14 @@ impl End {
         state.asked_at = state.own;
     }
 
-    pub(crate) fn end_transit(&self) {
+    pub(crate) fn end_transit(&self, deferred: &mut Deferred) {
         let mut state = self.state.lock();
         if state.place == Place::InMessage {
             state.place = Place::Open;
             self.control.node().end_transit(&self.control);
         }
+        drop(state);
+        self.evaluate(deferred);
     }
 }
 

@@ -13,11 +13,11 @@ mod end;
 mod ring;
 
 use crate::deferred::Deferred;
-use crate::limits::{DEFAULT_DATA_PIPE_BYTES, MAX_SHARED_MEMORY_BYTES};
+use crate::limits::{DEFAULT_DATA_PIPE_BYTES, max_shared_memory_bytes};
 use crate::node::Node;
 use crate::signals::SignalsState;
-use end::Place;
-use libmojo_sync::Arc;
+use end::{Place, State};
+use libmojo_sync::{Arc, MutexGuard};
 use std::fmt;
 
 pub(crate) use end::{ControlHook, End};
@@ -79,8 +79,6 @@ pub enum ReadInto<'a> {
     Peek(&'a mut [u8]),
     /// Consume up to so many without copying them.
     Discard(u32),
-    /// Find out whether reading so many would do anything.
-    Check(u32),
 }
 
 /// Makes a data pipe for elements of `element_num_bytes`. It can hold exactly `capacity_num_bytes`, a multiple of
@@ -88,7 +86,7 @@ pub enum ReadInto<'a> {
 ///
 /// # Errors
 /// `InvalidArgument` if the sizes do not fit each other, `ResourceExhausted` if there is no memory or no
-/// descriptor, or the pipe would be over [`MAX_SHARED_MEMORY_BYTES`].
+/// descriptor, or the pipe would be over the [limit](crate::limits::Limits).
 pub fn create_data_pipe(
     node: &Node,
     element_num_bytes: u32,
@@ -104,7 +102,7 @@ pub fn create_data_pipe(
     if !capacity.is_multiple_of(element_num_bytes) {
         return Err(DataPipeError::InvalidArgument);
     }
-    if u64::from(capacity) > MAX_SHARED_MEMORY_BYTES {
+    if u64::from(capacity) > max_shared_memory_bytes() {
         return Err(DataPipeError::ResourceExhausted);
     }
     let ring = Ring::create(element_num_bytes, capacity).map_err(|_| DataPipeError::ResourceExhausted)?;
@@ -161,14 +159,14 @@ impl Producer {
 
     /// Lays open the largest contiguous piece of free storage, until [`end_write`](Self::end_write).
     pub fn begin_write(&self) -> Result<Window, DataPipeError> {
-        let (mut state, peer_closed) = self.0.look()?;
+        let (state, peer_closed) = self.0.look()?;
         if state.two_phase.is_some() {
             return Err(DataPipeError::Busy);
         }
         if peer_closed {
             return Err(DataPipeError::PeerClosed);
         }
-        self.0.begin_two_phase(&mut state)
+        self.0.begin_two_phase(state)
     }
 
     /// Ends a two-phase write; the first `num_bytes` of the window are written. The phase is over even if that
@@ -224,50 +222,55 @@ impl Consumer {
     /// `all_or_none`, reads all or fails. Whatever the outcome, what is there is no longer new, unless the end is
     /// busy or the size is no whole number of elements.
     pub fn read(&self, into: ReadInto<'_>, all_or_none: bool) -> Result<u32, DataPipeError> {
-        let outcome = self.read_once(into, all_or_none);
-        if !matches!(outcome, Ok(_) | Err(DataPipeError::Busy | DataPipeError::NotOpen)) {
-            self.0.evaluate(&mut Deferred::new());
-        }
-        outcome
+        let wanted = match &into {
+            ReadInto::Consume(bytes) | ReadInto::Peek(bytes) => bytes.len(),
+            ReadInto::Discard(amount) => *amount as usize,
+        };
+        let (mut state, amount) = self.find(wanted, all_or_none)?;
+        state.asked_at = state.peer;
+        let consumed = match into {
+            ReadInto::Consume(bytes) => {
+                self.0.ring.copy_out(state.own, bytes.get_mut(..amount as usize).unwrap_or_default());
+                amount
+            }
+            ReadInto::Peek(bytes) => {
+                self.0.ring.copy_out(state.own, bytes.get_mut(..amount as usize).unwrap_or_default());
+                0
+            }
+            ReadInto::Discard(_) => amount,
+        };
+        self.0.advance(state, consumed);
+        Ok(amount)
     }
 
-    fn read_once(&self, into: ReadInto<'_>, all_or_none: bool) -> Result<u32, DataPipeError> {
+    /// What [`read`](Self::read) would answer. If that is no failure, new data stays new.
+    pub fn check_read(&self, num_bytes: u32, all_or_none: bool) -> Result<(), DataPipeError> {
+        self.find(num_bytes as usize, all_or_none).map(drop)
+    }
+
+    /// How many bytes a read of `wanted` would get.
+    fn find(&self, wanted: usize, all_or_none: bool) -> Result<(MutexGuard<'_, State>, u32), DataPipeError> {
         let (mut state, peer_closed) = self.0.look()?;
         let ring = &self.0.ring;
         if state.two_phase.is_some() {
             return Err(DataPipeError::Busy);
         }
-        let wanted = match &into {
-            ReadInto::Consume(bytes) | ReadInto::Peek(bytes) => bytes.len(),
-            ReadInto::Discard(amount) | ReadInto::Check(amount) => *amount as usize,
-        };
         if !wanted.is_multiple_of(ring.element as usize) {
             return Err(DataPipeError::InvalidArgument);
         }
-        state.asked_at = state.peer;
         let available = state.amount(ring, Role::Consumer);
-        let if_open = |error| if peer_closed { DataPipeError::PeerClosed } else { error };
-        if all_or_none && wanted > available as usize {
-            return Err(if_open(DataPipeError::OutOfRange));
-        }
         let amount = u32::try_from(wanted).unwrap_or(u32::MAX).min(available);
-        if amount == 0 {
-            return Err(if_open(DataPipeError::ShouldWait));
-        }
-        let consumed = match into {
-            ReadInto::Consume(bytes) => {
-                ring.copy_out(state.own, bytes.get_mut(..amount as usize).unwrap_or_default());
-                amount
-            }
-            ReadInto::Peek(bytes) => {
-                ring.copy_out(state.own, bytes.get_mut(..amount as usize).unwrap_or_default());
-                0
-            }
-            ReadInto::Discard(_) => amount,
-            ReadInto::Check(_) => 0,
+        let failure = if all_or_none && wanted > available as usize {
+            DataPipeError::OutOfRange
+        } else if amount == 0 {
+            DataPipeError::ShouldWait
+        } else {
+            return Ok((state, amount));
         };
-        self.0.advance(state, consumed);
-        Ok(amount)
+        state.asked_at = state.peer;
+        drop(state);
+        self.0.evaluate(&mut Deferred::new());
+        Err(if peer_closed { DataPipeError::PeerClosed } else { failure })
     }
 
     /// Lays open the largest contiguous piece of data, until [`end_read`](Self::end_read).
@@ -277,10 +280,7 @@ impl Consumer {
             return Err(DataPipeError::Busy);
         }
         state.asked_at = state.peer;
-        let outcome = self.0.begin_two_phase(&mut state);
-        drop(state);
-        self.0.evaluate(&mut Deferred::new());
-        match outcome {
+        match self.0.begin_two_phase(state) {
             Err(DataPipeError::ShouldWait) if peer_closed => Err(DataPipeError::PeerClosed),
             outcome => outcome,
         }

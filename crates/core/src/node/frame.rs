@@ -13,7 +13,7 @@
 //! Descriptors travel ahead of the frame that they belong to, in frames of their own kind. Frames of unknown
 //! kinds are skipped.
 
-use crate::limits::{MAX_FRAME_DESCRIPTORS, MAX_FRAME_META_BYTES, MAX_MESSAGE_BYTES};
+use crate::limits::{MAX_FRAME_DESCRIPTORS, MAX_FRAME_META_BYTES, max_message_bytes};
 use crate::payload::Payload;
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -58,7 +58,7 @@ impl Header {
         let header = Self {
             kind,
             meta_bytes: fields.count(MAX_FRAME_META_BYTES, "a frame's description")?,
-            payload_bytes: fields.count(MAX_MESSAGE_BYTES, "a frame's payload")?,
+            payload_bytes: fields.count(max_message_bytes(), "a frame's payload")?,
             descriptors: fields.count(MAX_FRAME_DESCRIPTORS, "a frame's descriptors")?,
         };
         Ok(header)
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(Header::decode(header.encode()), Ok(header));
         for over in [
             Header { meta_bytes: MAX_FRAME_META_BYTES + 1, ..header },
-            Header { payload_bytes: MAX_MESSAGE_BYTES + 1, ..header },
+            Header { payload_bytes: max_message_bytes() + 1, ..header },
             Header { descriptors: MAX_FRAME_DESCRIPTORS + 1, ..header },
         ] {
             assert!(Header::decode(over.encode()).is_err());

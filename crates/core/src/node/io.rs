@@ -85,7 +85,9 @@ impl IoThread {
                     None => {}
                 }
             }
-            if self.ends() {
+            let ends = self.ends();
+            self.node.data().progress.note();
+            if ends {
                 return;
             }
         }
@@ -205,6 +207,7 @@ fn take_frame(node: &RoutingNode, link: &Arc<Link>, frame: InFrame, deferred: &m
                 }
                 // Whatever came is somebody's, also if the link is to be given up.
                 arrivals.announce(pipes);
+                link.note_established();
                 outcome
             }
             _ => violation("an invitation that nobody waits for"),
@@ -236,6 +239,7 @@ fn greet(node: &RoutingNode, link: &Arc<Link>, frame: &InFrame, deferred: &mut D
         }
         apply(node, effects, deferred);
         link.send(wire::encode_invitation(&described));
+        link.note_established();
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::message::Message;
 use crate::payload::Payload;
 use libmojo_platform::{Interest, MAX_DESCRIPTORS_PER_SEND, Socket, is_too_many_references};
 use libmojo_ports::{Event, NodeName};
+use libmojo_sync::atomic::{AtomicBool, Ordering};
 use libmojo_sync::{Arc, Mutex, OnceLock, Rank, Weak};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -78,6 +79,7 @@ pub(crate) struct Link {
     pub(super) own: NodeName,
     /// The node at the other side, once it has said hello.
     pub(super) peer: OnceLock<NodeName>,
+    is_established: AtomicBool,
     socket: Socket,
     outgoing: Mutex<Outgoing>,
     io: Weak<Io>,
@@ -129,6 +131,7 @@ impl Link {
             sender,
             own,
             peer: OnceLock::new(),
+            is_established: AtomicBool::new(false),
             socket,
             outgoing,
             io: Arc::downgrade(io),
@@ -177,6 +180,18 @@ impl Link {
 
     pub(super) fn is_stalled(&self) -> bool {
         self.outgoing.lock().is_stalled
+    }
+
+    /// Says that the pipes of the invitation are connected now.
+    pub(super) fn note_established(&self) {
+        self.is_established.store(true, Ordering::SeqCst);
+    }
+
+    /// True if nothing waits to be written, nor for the invitation to be answered.
+    pub(super) fn is_flushed(&self) -> bool {
+        let is_established = self.is_established.load(Ordering::SeqCst);
+        let outgoing = self.outgoing.lock();
+        outgoing.is_closed || is_established && outgoing.pieces.is_empty()
     }
 
     /// Refuses everything that is yet to be written.

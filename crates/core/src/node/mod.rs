@@ -4,6 +4,7 @@ mod frame;
 mod io;
 mod link;
 mod links;
+mod progress;
 mod reader;
 mod wire;
 
@@ -13,7 +14,9 @@ use crate::pipe::Port;
 use libmojo_platform::random;
 use libmojo_ports::{Effects, NodeName, PortName, Reach};
 use libmojo_sync::{Arc, Mutex, OnceLock, Rank};
+use progress::Progress;
 use std::fmt;
+use std::time::Instant;
 
 pub(crate) use link::LinkRole;
 pub use links::Connection;
@@ -31,6 +34,7 @@ pub struct Node(RoutingNode);
 /// What the engine keeps with the routing of a node.
 pub struct NodeData {
     pub(crate) links: Links,
+    progress: Progress,
     default_error_handler: Mutex<Option<ErrorHandler>>,
 }
 
@@ -57,7 +61,11 @@ impl Node {
     /// Makes a node that is not connected to any other.
     pub fn new() -> Self {
         let name = NodeName(u128::from_le_bytes(random::<16>()));
-        let data = NodeData { links: Links::new(), default_error_handler: Mutex::new(Rank::Leaf, None) };
+        let data = NodeData {
+            links: Links::new(),
+            progress: Progress::new(),
+            default_error_handler: Mutex::new(Rank::Leaf, None),
+        };
         let new_name = || PortName(u128::from_le_bytes(random::<16>()));
         Self(libmojo_ports::Node::new(name, Reach::Adjacent, data, new_name))
     }
@@ -109,7 +117,25 @@ impl Node {
         }
     }
 
-    /// Ends all connections of the node; pipes to other processes are closed.
+    /// Waits until everything that was sent to other processes so far, and everything that this one passes on for
+    /// them, has been handed to the system: then it arrives even if this process ends at once. An invitation that was
+    /// sent counts until it is accepted, except one that waits for whoever connects. False if the deadline has passed
+    /// before; `None` waits without one.
+    ///
+    /// A callback for what another process caused runs on the thread that does all this, so there it does not wait.
+    pub fn flush(&self, deadline: Option<Instant>) -> bool {
+        progress::flush(&self.0, deadline)
+    }
+
+    /// Ends all connections of the node in good order: waits until everything sent is out, as [`flush`](Self::flush)
+    /// does, and until no pipe between other processes leads through this one any more. After the deadline it ends
+    /// them all the same, and returns false; a deadline that has passed already makes it fast. Pipes to other
+    /// processes are closed; those within the process go on.
+    pub fn shutdown(&self, deadline: Option<Instant>) -> bool {
+        progress::shut_down(&self.0, deadline)
+    }
+
+    /// Ends all connections of the node; pipes to other processes are closed soon afterwards.
     pub fn disconnect(&self) {
         links::disconnect_all(&self.0);
     }
@@ -171,6 +197,7 @@ pub(crate) fn apply(node: &RoutingNode, effects: Effects<Message>, deferred: &mu
     for name in unreachable {
         apply(node, node.lose(name), deferred);
     }
+    node.data().progress.note();
 }
 
 fn note_change(port: &Port, deferred: &mut Deferred) {

@@ -139,7 +139,7 @@ impl Watcher {
             if watches.has(context, object.id()) {
                 return Err(WatchError::AlreadyExists);
             }
-            if object.observers().is_none() {
+            if object.observers().is_none() || !object.is_open() {
                 return Err(WatchError::InvalidArgument);
             }
             watches.add(context, object.id(), |key| {
@@ -155,13 +155,11 @@ impl Watcher {
             })
         };
         object.observe(watch.clone(), &mut deferred);
+        watch.clone().changed(&mut deferred);
         if !object.is_open() {
-            // Closed or put into a message meanwhile; whoever did that may have missed the new watch.
-            self.0.watches.lock().remove(watch.key);
-            object.unobserve(&(watch as Arc<dyn Observer>));
-            return Err(WatchError::InvalidArgument);
+            // Whoever has closed it meanwhile, or put it into a message, may have missed the new watch, or not.
+            watch.cancelled(&mut deferred);
         }
-        watch.changed(&mut deferred);
         Ok(())
     }
 

@@ -1,5 +1,24 @@
-// The functions of the API as a table, by which a host can hand them to a module
-// that is not linked with the library.
+// The functions of the API as a table, by which a host hands them to a module
+// (a plugin, a shared library loaded at run time) that is not linked with the
+// library, so that both use one and the same.
+//
+// The module is linked with the small library mojo_system_thunks instead. That
+// one defines the functions of core.h, visible within the module only, and
+// passes them on to a table. The host loads the module, looks for
+// "MojoSetSystemThunks" there, and calls it with the table that
+// MojoEmbedderGetSystemThunks() returns:
+//
+//   MojoSetSystemThunksFn set =
+//       (MojoSetSystemThunksFn)dlsym(module, "MojoSetSystemThunks");
+//   const MojoSystemThunks* thunks = MojoEmbedderGetSystemThunks();
+//   if (!set || set(thunks) > thunks->size)
+//     // The module cannot be used.
+//
+// As long as a module has no table, MojoGetTimeTicksNow() returns 0 there and
+// every other function MOJO_RESULT_FAILED_PRECONDITION.
+//
+// A module has the functions of core.h only. Those of the other headers
+// (invitation.h, wait.h) are for the program that is linked with the library.
 
 #ifndef MOJO_PUBLIC_C_SYSTEM_THUNKS_H_
 #define MOJO_PUBLIC_C_SYSTEM_THUNKS_H_
@@ -140,9 +159,57 @@ MOJO_STATIC_ASSERT(offsetof(MojoSystemThunks, GetProperty) ==
                        37 * sizeof(void*),
                    "GetProperty must be the last entry");
 
-// The type of a function by which a module takes a table. It answers with the
-// size of the table that it knows; if that is above |thunks->size|, it has not
-// taken it.
+// A table with the additions to the C System API behind it. |standard.size| is
+// the size of the whole.
+#pragma pack(push, 8)
+struct MojoExtendedSystemThunks {
+  MojoSystemThunks standard;
+
+  MojoResult (*AttachMessageContextWithDestructor)(
+      MojoMessageHandle message,
+      uintptr_t context,
+      MojoMessageContextSerializer serializer,
+      MojoMessageContextDestructor destructor);
+};
+#pragma pack(pop)
+typedef struct MojoExtendedSystemThunks MojoExtendedSystemThunks;
+MOJO_STATIC_ASSERT(offsetof(MojoExtendedSystemThunks,
+                            AttachMessageContextWithDestructor) ==
+                       38 * sizeof(void*),
+                   "the additions must come right behind the table");
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// The library's own functions, as the |standard| table of a
+// MojoExtendedSystemThunks. It is valid for ever and never changes.
+//
+// In the library mojo_system only.
+MOJO_SYSTEM_EXPORT const MojoSystemThunks* MojoEmbedderGetSystemThunks(void);
+
+// Makes the functions of this module call those in |thunks|, of which it keeps
+// a copy as far as it knows the entries. May be called again; the last table
+// counts. Not to be called while other threads use the API. A table that is
+// smaller than MojoSystemThunks, or null, changes nothing. With one that lacks
+// it, MojoAttachMessageContextWithDestructor() answers
+// MOJO_RESULT_UNIMPLEMENTED.
+//
+// Returns the size of MojoSystemThunks. If that is above |thunks->size| the
+// table was not taken.
+//
+// In the library mojo_system_thunks only, and visible within the module only.
+size_t MojoEmbedderSetSystemThunks(const MojoSystemThunks* thunks);
+
+// The same, under the name by which a host looks for it in a module: the one
+// function of mojo_system_thunks that the module exports.
+MOJO_SYSTEM_EXPORT size_t MojoSetSystemThunks(const MojoSystemThunks* thunks);
+
+// The type of a pointer to MojoSetSystemThunks().
 typedef size_t (*MojoSetSystemThunksFn)(const MojoSystemThunks* thunks);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif
 
 #endif  // MOJO_PUBLIC_C_SYSTEM_THUNKS_H_

@@ -1,0 +1,98 @@
+#![allow(unsafe_code)]
+//! `embedder.h`.
+
+use super::general::{PROPERTY_SYNC_CALL_ALLOWED, SYNC_CALL_ALLOWED};
+use crate::args::read;
+use crate::callbacks::{MojoProcessErrorHandler, error_handler};
+use crate::result::{DEADLINE_EXCEEDED, INVALID_ARGUMENT, MojoResult, OK, Outcome, code};
+use crate::time::deadline_after;
+use libmojo_core::limits::Limits;
+use libmojo_core::node::Node;
+use libmojo_sync::atomic::Ordering;
+
+/// Limits of the process; 0 for the default.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug)]
+pub struct MojoConfiguration {
+    /// How many bytes of the structure the caller knows of.
+    pub struct_size: u32,
+    /// The largest payload in bytes.
+    pub max_message_num_bytes: u32,
+    /// The largest shared buffer or data pipe in bytes.
+    pub max_shared_memory_num_bytes: u64,
+    /// The most mappings of shared buffers.
+    pub max_mappings: u64,
+}
+
+/// Where each field of a [`MojoConfiguration`] ends.
+const FIELD_ENDS: [usize; 4] = [4, 8, 16, 24];
+
+/// Sets the limits of the process.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn MojoConfigure(configuration: *const MojoConfiguration) -> MojoResult {
+    // SAFETY: the caller passes null or a structure that begins with its size.
+    code(unsafe { limits(configuration) }.map(Limits::apply))
+}
+
+/// Reads the limits that a program sets.
+///
+/// # Safety
+/// The pointer is null or valid for reading as many bytes as its first field says, and at least that field.
+unsafe fn limits(configuration: *const MojoConfiguration) -> Outcome<Limits> {
+    // SAFETY: null, or valid for its first field, by this function's contract.
+    let struct_size = unsafe { read(configuration.cast::<u32>()) }.ok_or(INVALID_ARGUMENT)? as usize;
+    if struct_size < size_of::<u32>() {
+        return Err(INVALID_ARGUMENT);
+    }
+    let mut given =
+        MojoConfiguration { struct_size: 0, max_message_num_bytes: 0, max_shared_memory_num_bytes: 0, max_mappings: 0 };
+    // Only whole fields are there.
+    let len = FIELD_ENDS.into_iter().rfind(|end| struct_size >= *end).unwrap_or_default();
+    let to = (&raw mut given).cast::<u8>();
+    // SAFETY: the caller's structure reaches that far, as its size says, and so does the copy, whose fields take any
+    // bytes.
+    unsafe { to.copy_from_nonoverlapping(configuration.cast(), len) };
+    let default = Limits::default();
+    let or = |value: u64, default: u64| if value == 0 { default } else { value };
+    Ok(Limits {
+        max_message_bytes: or(given.max_message_num_bytes.into(), default.max_message_bytes.into()) as u32,
+        max_shared_memory_bytes: or(given.max_shared_memory_num_bytes, default.max_shared_memory_bytes),
+        max_mappings: usize::try_from(or(given.max_mappings, default.max_mappings as u64)).unwrap_or(usize::MAX),
+    })
+}
+
+/// Sets a property of the process.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn MojoSetProperty(property: u32, value: *const u8) -> MojoResult {
+    // SAFETY: the caller passes null or a truth value, which has one byte.
+    let value = unsafe { read(value) };
+    match (property, value) {
+        (PROPERTY_SYNC_CALL_ALLOWED, Some(value)) => {
+            SYNC_CALL_ALLOWED.store(value != 0, Ordering::SeqCst);
+            OK
+        }
+        _ => INVALID_ARGUMENT,
+    }
+}
+
+/// Sets who hears of errors of no process in particular.
+#[unsafe(no_mangle)]
+pub extern "C" fn MojoSetDefaultProcessErrorHandler(
+    handler: Option<MojoProcessErrorHandler>,
+    context: usize,
+) -> MojoResult {
+    Node::process().set_default_error_handler(handler.map(|handler| error_handler(handler, context)));
+    OK
+}
+
+/// Waits until everything that was written is out.
+#[unsafe(no_mangle)]
+pub extern "C" fn MojoFlush(deadline: u64) -> MojoResult {
+    if Node::process().flush(deadline_after(deadline)) { OK } else { DEADLINE_EXCEEDED }
+}
+
+/// Ends all connections to other processes.
+#[unsafe(no_mangle)]
+pub extern "C" fn MojoShutdown(deadline: u64) -> MojoResult {
+    if Node::process().shutdown(deadline_after(deadline)) { OK } else { DEADLINE_EXCEEDED }
+}

@@ -1,0 +1,82 @@
+//! Waiting until a node has nothing left to do for others.
+
+use super::RoutingNode;
+use super::links::Entry;
+use crate::deferred::is_system_thread;
+use libmojo_sync::atomic::{AtomicUsize, Ordering};
+use libmojo_sync::{Condvar, Mutex, Rank};
+use std::time::Instant;
+
+/// Wakes those who wait whenever something may have got done.
+pub(super) struct Progress {
+    /// How many threads wait, so that nobody pays for this otherwise. Counted before a thread looks at what it waits
+    /// for; whoever changes that looks here afterwards: one of the two sees the other.
+    num_waiting: AtomicUsize,
+    steps: Mutex<u64>,
+    step: Condvar,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        Self { num_waiting: AtomicUsize::new(0), steps: Mutex::new(Rank::Leaf, 0), step: Condvar::new() }
+    }
+
+    pub(super) fn note(&self) {
+        if self.num_waiting.load(Ordering::SeqCst) > 0 {
+            *self.steps.lock() += 1;
+            self.step.notify_all();
+        }
+    }
+
+    /// Waits until the condition holds. False if the deadline has passed before.
+    fn wait_until(&self, deadline: Option<Instant>, condition: impl Fn() -> bool) -> bool {
+        self.num_waiting.fetch_add(1, Ordering::SeqCst);
+        let outcome = self.wait_counted(deadline, condition);
+        self.num_waiting.fetch_sub(1, Ordering::SeqCst);
+        outcome
+    }
+
+    fn wait_counted(&self, deadline: Option<Instant>, condition: impl Fn() -> bool) -> bool {
+        loop {
+            let seen = *self.steps.lock();
+            if condition() {
+                return true;
+            }
+            // What is waited for is this thread's own work.
+            if is_system_thread() {
+                return false;
+            }
+            let mut steps = self.steps.lock();
+            while *steps == seen {
+                let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+                if left.is_some_and(|left| left.is_zero()) {
+                    return false;
+                }
+                steps = self.step.wait(steps, left);
+            }
+        }
+    }
+}
+
+/// Waits until everything that was written has been handed to the system.
+pub(super) fn flush(node: &RoutingNode, deadline: Option<Instant>) -> bool {
+    node.data().progress.wait_until(deadline, || is_flushed(node))
+}
+
+/// Waits until everything that was written has been handed to the system and no others depend on this node; then,
+/// or when the deadline has passed, ends all links.
+pub(super) fn shut_down(node: &RoutingNode, deadline: Option<Instant>) -> bool {
+    let progress = &node.data().progress;
+    let is_clean = progress.wait_until(deadline, || node.proxy_count() == 0 && is_flushed(node));
+    super::links::disconnect_all(node);
+    // Only the I/O thread has to take notice of this.
+    progress.wait_until(None, || !node.data().links.any());
+    is_clean
+}
+
+fn is_flushed(node: &RoutingNode) -> bool {
+    node.data().links.all().iter().all(|entry| match entry {
+        Entry::Link(link) => link.is_flushed(),
+        Entry::Awaited(_) => true,
+    })
+}

@@ -1,0 +1,107 @@
+// What the program that embeds the library decides for the whole process:
+// limits, properties, who hears of errors, and how it ends.
+//
+// These functions are an addition to the C System API, not in core.h, and not
+// available to modules that use the library through a table of functions
+// (thunks.h). What core.h says of all functions holds here too.
+
+#ifndef MOJO_PUBLIC_C_SYSTEM_EMBEDDER_H_
+#define MOJO_PUBLIC_C_SYSTEM_EMBEDDER_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mojo/public/c/system/functions.h"
+#include "mojo/public/c/system/invitation.h"
+#include "mojo/public/c/system/macros.h"
+#include "mojo/public/c/system/system_export.h"
+#include "mojo/public/c/system/types.h"
+
+// Limits of this process. A field that is 0, or lies beyond |struct_size|,
+// stands for the default.
+struct MOJO_ALIGNAS(8) MojoConfiguration {
+  // The size of this structure in bytes.
+  uint32_t struct_size;
+
+  // The largest payload of a message in bytes; by default 256 MiB. More is
+  // refused by MojoAttachSerializedMessageBuffer() and
+  // MojoExtendSerializedMessagePayload(). A process that receives more than it
+  // takes ends the connection, so all processes should have the same limit.
+  uint32_t max_message_num_bytes;
+
+  // The largest shared buffer or data pipe that is made, in bytes; by default
+  // 1 GiB.
+  MOJO_ALIGNAS(8) uint64_t max_shared_memory_num_bytes;
+
+  // The most mappings of shared buffers at a time; by default 1000000.
+  MOJO_ALIGNAS(8) uint64_t max_mappings;
+};
+typedef struct MojoConfiguration MojoConfiguration;
+MOJO_STATIC_ASSERT(sizeof(MojoConfiguration) == 24,
+                   "MojoConfiguration must be 24 bytes");
+MOJO_STATIC_ASSERT(MOJO_ALIGNOF(MojoConfiguration) == 8,
+                   "MojoConfiguration must be aligned to 8");
+MOJO_STATIC_ASSERT(offsetof(MojoConfiguration, struct_size) == 0,
+                   "struct_size must be at offset 0");
+MOJO_STATIC_ASSERT(offsetof(MojoConfiguration, max_message_num_bytes) == 4,
+                   "max_message_num_bytes must be at offset 4");
+MOJO_STATIC_ASSERT(offsetof(MojoConfiguration, max_shared_memory_num_bytes) == 8,
+                   "max_shared_memory_num_bytes must be at offset 8");
+MOJO_STATIC_ASSERT(offsetof(MojoConfiguration, max_mappings) == 16,
+                   "max_mappings must be at offset 16");
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Sets limits from now on; what exists already is not affected. A program does
+// this before anything else.
+//
+//   OK                set
+//   INVALID_ARGUMENT  |struct_size| is below 4
+MOJO_SYSTEM_EXPORT MojoResult
+MojoConfigure(const MojoConfiguration* configuration);
+
+// Sets what MojoGetProperty() answers: for
+// MOJO_PROPERTY_TYPE_SYNC_CALL_ALLOWED |value| points to a bool.
+//
+//   OK                set
+//   INVALID_ARGUMENT  unknown property
+MOJO_SYSTEM_EXPORT MojoResult MojoSetProperty(MojoPropertyType type,
+                                              const void* value);
+
+// Sets who hears of errors that belong to no process with a handler of its own
+// (MojoSendInvitation()): messages reported by MojoNotifyBadMessage() that were
+// made in this process, then without further words before the report; and, with
+// MOJO_PROCESS_ERROR_FLAG_DISCONNECTED, why the connection to the process that
+// invited this one has broken. A null |handler| ends this. The handler before
+// may still be running on another thread when this returns.
+MOJO_SYSTEM_EXPORT MojoResult
+MojoSetDefaultProcessErrorHandler(MojoProcessErrorHandler handler,
+                                  uintptr_t context);
+
+// Waits until everything that was written to other processes so far, and all
+// that is passed on between others, has been handed to the system, but at most
+// |deadline| microseconds: then it arrives even if this process ends at once.
+// An invitation that was sent counts until it is accepted, except over a
+// CHANNEL_SERVER. In a callback with
+// MOJO_WATCHER_NOTIFICATION_FLAG_FROM_SYSTEM it only looks.
+//
+//   OK                 all of it is out
+//   DEADLINE_EXCEEDED  the time has passed
+MOJO_SYSTEM_EXPORT MojoResult MojoFlush(MojoDeadline deadline);
+
+// Ends all connections to other processes in good order: waits as MojoFlush()
+// does, and until no pipe between others leads through this process any more.
+// Pipes to other processes get MOJO_HANDLE_SIGNAL_PEER_CLOSED; those within the
+// process go on, and new connections can be made. With 0 it ends them at once.
+//
+//   OK                 ended in good order
+//   DEADLINE_EXCEEDED  ended before all was done
+MOJO_SYSTEM_EXPORT MojoResult MojoShutdown(MojoDeadline deadline);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif
+
+#endif  // MOJO_PUBLIC_C_SYSTEM_EMBEDDER_H_
