@@ -1,51 +1,25 @@
-//! A program in plain C, linked with either form of the library, does all that the API promises.
+//! Programs in plain C, linked with either form of the library, do all that the API promises.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod common;
+
+use common::{gcc, has, library_directory, run, run_program, shared_library, workspace};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where cargo puts the library that belongs to this test.
-fn library_directory() -> PathBuf {
-    std::env::current_exe().unwrap().parent().unwrap().to_owned()
+fn built(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-/// Runs a command to its end, which must be a good one.
-fn run(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
-fn compile_and_run(source: &str, name: &str, libraries: &[String]) {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    run(Command::new("gcc")
-        .args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-g", "-pthread"])
-        .arg("-I")
-        .arg(manifest.join("../../include"))
-        .arg("-o")
-        .arg(&program)
-        .arg(manifest.join("tests/c").join(source))
-        .args(libraries));
-    // Cargo's own search path would come before the one in the program.
-    run(Command::new(&program).env_remove("LD_LIBRARY_PATH"));
-}
-
-fn with_the_shared_library(source: &str, name: &str) {
-    let directory = library_directory();
-    let directory = directory.display();
-    let libraries = [format!("-L{directory}"), "-lmojo_system".to_owned(), format!("-Wl,-rpath,{directory}")];
-    compile_and_run(source, name, &libraries);
+fn compile_and_run(source: &str, name: &str, flags: &[String]) {
+    let program = built(name);
+    run(gcc().arg("-o").arg(&program).arg(workspace().join("crates/c/tests/c").join(source)).args(flags));
+    run_program(&program, &[]);
 }
 
 #[test]
 fn smoke_with_the_shared_library() {
-    with_the_shared_library("smoke.c", "smoke-shared");
+    compile_and_run("smoke.c", "smoke-shared", &shared_library());
 }
 
 #[test]
@@ -55,7 +29,23 @@ fn smoke_with_the_static_library() {
     compile_and_run("smoke.c", "smoke-static", &libraries);
 }
 
+/// It also sees what the library does to the heap, and what is lost there.
+#[test]
+fn smoke_under_the_address_sanitizer() {
+    let sanitize = "-fsanitize=address";
+    let mut probe = Command::new("gcc");
+    probe.args([sanitize, "-shared", "-x", "c", "/dev/null", "-o"]).arg(built("sanitizer.so"));
+    if has("gcc's address sanitizer", &mut probe) {
+        compile_and_run("smoke.c", "smoke-sanitized", &[shared_library().as_slice(), &[sanitize.to_owned()]].concat());
+    }
+}
+
 #[test]
 fn waiting() {
-    with_the_shared_library("wait.c", "wait");
+    compile_and_run("wait.c", "wait", &shared_library());
+}
+
+#[test]
+fn what_the_embedder_decides() {
+    compile_and_run("embedder.c", "embedder", &shared_library());
 }

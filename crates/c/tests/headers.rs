@@ -2,14 +2,17 @@
 //! their promises about layouts, values and prototypes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod common;
+
+use common::{has_program, workspace};
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-const HEADERS: [&str; 13] = [
+const HEADERS: [&str; 14] = [
     "buffer.h",
     "core.h",
     "data_pipe.h",
+    "embedder.h",
     "functions.h",
     "invitation.h",
     "macros.h",
@@ -30,15 +33,11 @@ struct Dialect {
     standard: &'static str,
 }
 
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
-}
-
 /// GCC in all versions, and Clang too where it is installed.
 fn dialects() -> Vec<Dialect> {
     let mut dialects = Vec::new();
     for (c, cxx) in [("gcc", "g++"), ("clang", "clang++")] {
-        if c == "clang" && Command::new(c).arg("--version").output().is_err() {
+        if c == "clang" && !has_program(c) {
             continue;
         }
         for standard in ["c99", "c11", "c17"] {
@@ -123,6 +122,14 @@ fn all_headers_compile_together_in_any_order() {
 #[test]
 fn layouts_values_and_prototypes_are_as_promised() {
     let source = std::fs::read_to_string(workspace().join("crates/c/tests/c/layout.c")).unwrap();
+    for dialect in dialects() {
+        dialect.accepts(&source);
+    }
+}
+
+#[test]
+fn the_thunks_library_compiles_like_the_headers() {
+    let source = std::fs::read_to_string(workspace().join("crates/c/thunks/thunks.c")).unwrap();
     for dialect in dialects() {
         dialect.accepts(&source);
     }

@@ -5,8 +5,10 @@
  */
 
 #include "mojo/public/c/system/core.h"
+#include "mojo/public/c/system/embedder.h"
 #include "mojo/public/c/system/invitation.h"
 #include "mojo/public/c/system/thunks.h"
+#include "mojo/public/c/system/wait.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -126,6 +128,12 @@ STRUCT(MojoAcceptInvitationOptions, 8, 8);
 FIELD(MojoAcceptInvitationOptions, struct_size, 0, 4);
 FIELD(MojoAcceptInvitationOptions, flags, 4, 4);
 
+STRUCT(MojoConfiguration, 24, 8);
+FIELD(MojoConfiguration, struct_size, 0, 4);
+FIELD(MojoConfiguration, max_message_num_bytes, 4, 4);
+FIELD(MojoConfiguration, max_shared_memory_num_bytes, 8, 8);
+FIELD(MojoConfiguration, max_mappings, 16, 8);
+
 /* The table of functions. */
 
 #define ENTRY(name, number) \
@@ -133,6 +141,12 @@ FIELD(MojoAcceptInvitationOptions, flags, 4, 4);
 
 STRUCT(MojoSystemThunks, 38 * sizeof(void*), MOJO_ALIGNOF(void*));
 HOLDS(sizeof(void*) != 8 || sizeof(MojoSystemThunks) == 304);
+STRUCT(MojoExtendedSystemThunks, 39 * sizeof(void*), MOJO_ALIGNOF(void*));
+FIELD(MojoExtendedSystemThunks, standard, 0, sizeof(MojoSystemThunks));
+FIELD(MojoExtendedSystemThunks,
+      AttachMessageContextWithDestructor,
+      38 * sizeof(void*),
+      sizeof(void*));
 FIELD(MojoSystemThunks, size, 0, sizeof(size_t));
 ENTRY(GetTimeTicksNow, 1);
 ENTRY(Close, 2);
@@ -394,6 +408,47 @@ static struct invitation_functions every_function_of_invitations(void) {
   return functions;
 }
 
+struct additional_functions {
+  MojoResult (*wait)(MojoHandle,
+                     MojoHandleSignals,
+                     MojoDeadline,
+                     struct MojoHandleSignalsState*);
+  MojoResult (*wait_many)(const MojoHandle*,
+                          const MojoHandleSignals*,
+                          uint32_t,
+                          MojoDeadline,
+                          uint32_t*,
+                          struct MojoHandleSignalsState*);
+  MojoResult (*create_pollable)(MojoWatcherNotificationCallback,
+                                MojoHandle*,
+                                int*);
+  MojoResult (*dispatch)(MojoHandle);
+  MojoResult (*configure)(const struct MojoConfiguration*);
+  MojoResult (*set_property)(MojoPropertyType, const void*);
+  MojoResult (*set_handler)(MojoProcessErrorHandler, uintptr_t);
+  MojoResult (*flush)(MojoDeadline);
+  MojoResult (*shutdown)(MojoDeadline);
+  const struct MojoSystemThunks* (*thunks)(void);
+  size_t (*set_thunks)(const struct MojoSystemThunks*);
+};
+
+static struct additional_functions every_additional_function(void) {
+  struct additional_functions functions;
+  functions.wait = &MojoWait;
+  functions.wait_many = &MojoWaitMany;
+  functions.create_pollable = &MojoCreatePollableWatcher;
+  functions.dispatch = &MojoDispatchWatcher;
+  functions.configure = &MojoConfigure;
+  functions.set_property = &MojoSetProperty;
+  functions.set_handler = &MojoSetDefaultProcessErrorHandler;
+  functions.flush = &MojoFlush;
+  functions.shutdown = &MojoShutdown;
+  functions.thunks = &MojoEmbedderGetSystemThunks;
+  functions.set_thunks = &MojoEmbedderSetSystemThunks;
+  functions.set_thunks = &MojoSetSystemThunks;
+  return functions;
+}
+
 /* Callbacks, with and without the keyword `struct`. */
 
 static void on_notification(uintptr_t context,
@@ -460,5 +515,6 @@ size_t use_everything(MojoSetSystemThunksFn set);
 size_t use_everything(MojoSetSystemThunksFn set) {
   MojoSystemThunks thunks = every_function_of_the_table();
   struct invitation_functions functions = every_function_of_invitations();
-  return functions.create ? set(&thunks) : 0;
+  struct additional_functions additions = every_additional_function();
+  return functions.create && additions.wait ? set(&thunks) : 0;
 }

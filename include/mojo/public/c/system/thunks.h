@@ -18,7 +18,8 @@
 // every other function MOJO_RESULT_FAILED_PRECONDITION.
 //
 // A module has the functions of core.h only. Those of the other headers
-// (invitation.h, wait.h) are for the program that is linked with the library.
+// (invitation.h, wait.h, embedder.h) are for the program that is linked with the
+// library.
 
 #ifndef MOJO_PUBLIC_C_SYSTEM_THUNKS_H_
 #define MOJO_PUBLIC_C_SYSTEM_THUNKS_H_
