@@ -13,17 +13,30 @@ pub struct Effects<M: Message> {
     pub dropped: Vec<M>,
     /// Other nodes that a port of this node has come to depend on.
     pub neighbours: Vec<NodeName>,
+    /// Pairs of other nodes for which this one passes something on, and which it would be well to
+    /// [introduce](crate::Node::introduce) to each other. There is no hurry.
+    pub apart: Vec<(NodeName, NodeName)>,
 }
 
 impl<M: Message> Effects<M> {
     /// Nothing to do.
     pub const fn none() -> Self {
-        Self { forward: Vec::new(), changed: Vec::new(), dropped: Vec::new(), neighbours: Vec::new() }
+        Self {
+            forward: Vec::new(),
+            changed: Vec::new(),
+            dropped: Vec::new(),
+            neighbours: Vec::new(),
+            apart: Vec::new(),
+        }
     }
 
     /// True if there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.forward.is_empty() && self.changed.is_empty() && self.dropped.is_empty() && self.neighbours.is_empty()
+        self.forward.is_empty()
+            && self.changed.is_empty()
+            && self.dropped.is_empty()
+            && self.neighbours.is_empty()
+            && self.apart.is_empty()
     }
 
     pub(crate) fn note_change(&mut self, port: &PortRef<M>) {

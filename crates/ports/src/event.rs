@@ -41,8 +41,8 @@ pub enum Body<M> {
     /// a fused port to its new peer. Numbered; passed on by proxies. One that it comes back to closes the circle
     /// down, as does one that finds it has gone too far.
     Probe {
-        /// The port that sent it.
-        origin: Address,
+        /// The port that sent it, whose name no other has.
+        origin: PortName,
         /// How many more proxies may pass it on.
         hops_left: u16,
     },
@@ -66,10 +66,8 @@ impl<M> Event<M> {
     pub fn rename_nodes(&mut self, rename: impl Fn(NodeName) -> NodeName) {
         match &mut self.body {
             Body::Message { ports, .. } => ports.iter_mut().for_each(|port| port.rename_nodes(&rename)),
-            Body::PreviousHop(address) | Body::ObserveProxy(address) | Body::Probe { origin: address, .. } => {
-                address.node = rename(address.node);
-            }
-            Body::Closure | Body::ObserveProxyAck | Body::Accepted => {}
+            Body::PreviousHop(address) | Body::ObserveProxy(address) => address.node = rename(address.node),
+            Body::Closure | Body::ObserveProxyAck | Body::Probe { .. } | Body::Accepted => {}
         }
     }
 }

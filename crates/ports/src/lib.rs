@@ -26,7 +26,7 @@ mod run;
 pub use effects::Effects;
 pub use event::{Body, Event, PortDescriptor};
 pub use name::{Address, NodeName, PortName};
-pub use node::{FuseError, Node, Reach, ReceiveError, SendError, Violation};
+pub use node::{FuseError, Node, ReceiveError, SendError, Violation};
 pub use port::{Port, PortRef, Status};
 
 /// What travels through pipes, and what the driver attaches to ports and nodes.

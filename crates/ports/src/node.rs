@@ -4,26 +4,33 @@ use crate::port::{Hop, Port, PortRef, Role, State};
 use crate::run::Run;
 use crate::{Address, Body, Effects, Event, Message, NodeName, PortDescriptor, PortName};
 use libmojo_sync::{Arc, Mutex, Rank};
-use std::collections::HashMap;
-
-/// Which nodes can come to talk to each other without this node in between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// Only this node and those it has links to: other pairs need this node as a relay.
-    Adjacent,
-    /// All of them.
-    Everywhere,
-}
+use std::collections::{HashMap, HashSet};
 
 /// The ports of one process, as far as other nodes can address them.
 ///
 /// All methods may be called from any thread, with no lock held.
 pub struct Node<M: Message> {
     name: NodeName,
-    reach: Reach,
+    pairs: Mutex<Pairs>,
     data: M::NodeData,
     new_name: Box<dyn Fn() -> PortName + Send + Sync>,
     named: Mutex<HashMap<PortName, PortRef<M>>>,
+}
+
+/// Which other nodes can talk to each other.
+#[derive(Default)]
+struct Pairs {
+    /// Those that may: if one says where to find something at the other, it is believed.
+    acquainted: HashSet<Pair>,
+    /// Those that certainly can.
+    introduced: HashSet<Pair>,
+}
+
+/// Two nodes, the lower name first.
+type Pair = (NodeName, NodeName);
+
+fn pair(a: NodeName, b: NodeName) -> Pair {
+    if a < b { (a, b) } else { (b, a) }
 }
 
 /// Why a message was not sent. The message comes back.
@@ -80,12 +87,12 @@ impl<M: Message> Node<M> {
     /// Makes a node without ports. `new_name` gives a different, unguessable name on every call.
     pub fn new(
         name: NodeName,
-        reach: Reach,
         data: M::NodeData,
         new_name: impl Fn() -> PortName + Send + Sync + 'static,
     ) -> Arc<Self> {
         let named = Mutex::new(Rank::PortTable, HashMap::new());
-        Arc::new(Self { name, reach, data, new_name: Box::new(new_name), named })
+        let pairs = Mutex::new(Rank::Leaf, Pairs::default());
+        Arc::new(Self { name, pairs, data, new_name: Box::new(new_name), named })
     }
 
     /// The name of this node.
@@ -325,9 +332,35 @@ impl<M: Message> Node<M> {
         Ok(run.finish())
     }
 
+    /// Believes each of two other nodes from now on when it says where to find something at the other. To be called
+    /// before either of them can know that the other one [can be talked to](Self::introduce).
+    pub fn acquaint(&self, a: NodeName, b: NodeName) {
+        self.pairs.lock().acquainted.insert(pair(a, b));
+    }
+
+    /// Notes that two other nodes can talk to each other from now on, and leaves out the ports that have passed on
+    /// what they say.
+    pub fn introduce(self: &Arc<Self>, a: NodeName, b: NodeName) -> Effects<M> {
+        {
+            let mut pairs = self.pairs.lock();
+            pairs.acquainted.insert(pair(a, b));
+            pairs.introduced.insert(pair(a, b));
+        }
+        let mut run = Run::new(self);
+        for port in self.named_ports() {
+            run.leave_out_between(&port, a, b);
+        }
+        run.finish()
+    }
+
     /// Closes or cuts every pipe that needs another node, which is gone. Call it once everything received from
     /// there has been accepted.
     pub fn lose(self: &Arc<Self>, node: NodeName) -> Effects<M> {
+        {
+            let mut pairs = self.pairs.lock();
+            pairs.acquainted.retain(|(a, b)| *a != node && *b != node);
+            pairs.introduced.retain(|(a, b)| *a != node && *b != node);
+        }
         let is_there = |hop: &Hop<M>| matches!(hop, Hop::Remote(address) if address.node == node);
         let mut run = Run::new(self);
         let mut doubtful = Vec::new();
@@ -362,14 +395,14 @@ impl<M: Message> Node<M> {
 
     // ---- names -------------------------------------------------------------------------------------------
 
-    pub(crate) fn may_link(&self, a: NodeName, b: NodeName) -> bool {
-        self.reach == Reach::Everywhere || a == b || a == self.name || b == self.name
+    /// True if two nodes can talk to each other.
+    pub(crate) fn can_talk(&self, a: NodeName, b: NodeName) -> bool {
+        a == b || a == self.name || b == self.name || self.pairs.lock().introduced.contains(&pair(a, b))
     }
 
-    /// True if node `from` may refer to a port of node `named`: without introductions, another node only to its
-    /// own.
+    /// True if node `from` may refer to a port of node `named`.
     pub(crate) fn may_name(&self, from: NodeName, named: NodeName) -> bool {
-        self.reach == Reach::Everywhere || from == named || from == self.name
+        from == named || from == self.name || self.pairs.lock().acquainted.contains(&pair(from, named))
     }
 
     pub(crate) fn new_name(&self) -> PortName {

@@ -178,7 +178,7 @@ pub(crate) struct State<M: Message> {
     /// whether it would itself vanish.
     pub(crate) wanted: Option<Box<Address>>,
     /// Set in `Leaving` only: a [`Body::Probe`] that the new port, or what became of it, has yet to see.
-    pub(crate) probe: Option<Box<(Address, u16)>>,
+    pub(crate) probe: Option<(PortName, u16)>,
     /// Set in `Leaving` only: the neighbour that must hear of the new port once that exists.
     pub(crate) former_peer: Option<Box<FormerPeer<M>>>,
 }

@@ -96,7 +96,7 @@ impl<'a, M: Message> Run<'a, M> {
         let mut state = port.state.lock();
         debug_assert!(state.role == Role::Endpoint && state.in_transit, "{:?} leaves", state.role);
         if let Some(Hop::Remote(peer)) = &state.peer
-            && !self.node.may_link(peer.node, to)
+            && !self.node.can_talk(peer.node, to)
         {
             self.insert_relay(port, &mut state);
         }
@@ -228,10 +228,15 @@ impl<'a, M: Message> Run<'a, M> {
             }
             (Role::Leaving | Role::Proxy, Body::Closure) => self.lose_previous(port, state),
             (_, Body::PreviousHop(address)) => {
-                // A port of this node may have said its last word and vanished before it is named.
-                let named = Hop::remote(address);
-                state.previous =
-                    self.resolve_from(from, address).or_else(|| state.early.has_any(&named).then_some(named));
+                state.previous = self.resolve_from(from, address).or_else(|| {
+                    // One that has spoken already may be named after it has vanished, or its node has been lost.
+                    let named = Hop::remote(address);
+                    let has_spoken = state.early.has_any(&named);
+                    if has_spoken && address.node != self.node.name() {
+                        self.effects.neighbours.push(address.node);
+                    }
+                    has_spoken.then_some(named)
+                });
                 state.named_by = match from {
                     Hop::Remote(from) if from.node != self.node.name() => Some(from.node),
                     _ => None,
@@ -249,13 +254,13 @@ impl<'a, M: Message> Run<'a, M> {
                 self.shut(port, state);
             }
             (Role::Proxy, Body::Probe { origin, hops_left }) => match hops_left.checked_sub(1) {
-                Some(hops_left) if origin != self.address_of(&Hop::Local(port.clone())) => {
+                Some(hops_left) if origin != self.node.name_of(port) => {
                     self.say_to_peer(port, state, Body::Probe { origin, hops_left });
                 }
                 _ => self.lose_previous(port, state),
             },
             (Role::Endpoint, Body::Probe { .. }) => {}
-            (Role::Leaving, Body::Probe { origin, hops_left }) => state.probe = Some(Box::new((origin, hops_left))),
+            (Role::Leaving, Body::Probe { origin, hops_left }) => state.probe = Some((origin, hops_left)),
             // Nobody was asked: the previous hop breaks the protocol, which costs it this pipe.
             (Role::Endpoint | Role::Leaving, Body::ObserveProxyAck) => self.lose_previous(port, state),
             (Role::Closed, body) => self.drop_body(body),
@@ -292,7 +297,7 @@ impl<'a, M: Message> Run<'a, M> {
             let successor = self.address_of(peer);
             self.say(port, former.hop, former.sent + 1, Body::PreviousHop(successor));
         }
-        if let Some((origin, hops_left)) = state.probe.take().map(|probe| *probe) {
+        if let Some((origin, hops_left)) = state.probe.take() {
             self.say_to_peer(port, state, Body::Probe { origin, hops_left });
         }
         self.forward_unread(port, state);
@@ -318,14 +323,27 @@ impl<'a, M: Message> Run<'a, M> {
             let target = self.address_of(peer);
             self.say(port, previous.clone(), 0, Body::ObserveProxy(target));
         } else {
+            let apart = (self.address_of(previous).node, self.address_of(peer).node);
+            self.effects.apart.push(apart);
             self.leave_out_peer(port, state);
+        }
+    }
+
+    /// Leaves a port out if it is a proxy between two nodes that can talk to each other now.
+    pub(crate) fn leave_out_between(&mut self, port: &PortRef<M>, a: NodeName, b: NodeName) {
+        let mut state = port.state.lock();
+        let is_at = |hop: &Option<Hop<M>>, node| matches!(hop, Some(Hop::Remote(address)) if address.node == node);
+        let is_between =
+            is_at(&state.previous, a) && is_at(&state.peer, b) || is_at(&state.previous, b) && is_at(&state.peer, a);
+        if state.role == Role::Proxy && is_between {
+            self.shorten(port, &mut state);
         }
     }
 
     fn can_be_left_out(&self, state: &State<M>) -> bool {
         let neighbours = state.previous.as_ref().zip(state.peer.as_ref());
         neighbours.is_some_and(|(previous, peer)| {
-            self.node.may_link(self.address_of(previous).node, self.address_of(peer).node)
+            self.node.can_talk(self.address_of(previous).node, self.address_of(peer).node)
         })
     }
 
@@ -442,8 +460,8 @@ impl<'a, M: Message> Run<'a, M> {
         c_state.peer = b_state.set_peer(c_peer);
         b_state.role = Role::Proxy;
         c_state.role = Role::Proxy;
-        self.say_to_peer(b, b_state, Body::Probe { origin: b_address, hops_left: MAX_PROBE_HOPS });
-        self.say_to_peer(c, c_state, Body::Probe { origin: c_address, hops_left: MAX_PROBE_HOPS });
+        self.say_to_peer(b, b_state, Body::Probe { origin: b_address.port, hops_left: MAX_PROBE_HOPS });
+        self.say_to_peer(c, c_state, Body::Probe { origin: c_address.port, hops_left: MAX_PROBE_HOPS });
         self.forward_unread(b, b_state);
         self.forward_unread(c, c_state);
     }

@@ -96,6 +96,26 @@ fn leaves_of_a_star_die_at_any_time() {
     run("star kills", plan, 400);
 }
 
+#[test]
+fn neighbours_of_one_node_are_introduced_while_everything_moves() {
+    let plan = Plan { topology: Topology::GrowingStar, closes: true, reorder: true, nodes: 4, steps: 250, ..PLAIN };
+    run("growing star", plan, 400);
+}
+
+#[test]
+fn nodes_in_a_line_come_to_know_each_other() {
+    let plan = Plan { topology: Topology::GrowingLine, closes: true, fuses: true, nodes: 6, steps: 300, ..PLAIN };
+    run("growing line", plan, 400);
+    run("growing line, reordered", Plan { reorder: true, ..plan }, 400);
+}
+
+#[test]
+fn whoever_introduces_or_is_introduced_dies_at_any_time() {
+    let plan = Plan { topology: Topology::GrowingStar, kills: true, closes: true, fuses: true, steps: 250, ..PLAIN };
+    run("growing star kills", Plan { nodes: 5, ..plan }, 400);
+    run("growing line kills", Plan { nodes: 6, topology: Topology::GrowingLine, ..plan }, 400);
+}
+
 /// Pipes are fused with themselves through other nodes here, which leaves proxies in a circle.
 #[test]
 fn a_pipe_that_is_fused_with_itself_leaves_no_circle() {

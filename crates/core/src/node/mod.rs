@@ -12,7 +12,7 @@ use crate::deferred::{Deferred, within_call};
 use crate::message::Message;
 use crate::pipe::Port;
 use libmojo_platform::random;
-use libmojo_ports::{Effects, NodeName, PortName, Reach};
+use libmojo_ports::{Effects, NodeName, PortName};
 use libmojo_sync::{Arc, Mutex, OnceLock, Rank};
 use progress::Progress;
 use std::fmt;
@@ -67,7 +67,7 @@ impl Node {
             default_error_handler: Mutex::new(Rank::Leaf, None),
         };
         let new_name = || PortName(u128::from_le_bytes(random::<16>()));
-        Self(libmojo_ports::Node::new(name, Reach::Adjacent, data, new_name))
+        Self(libmojo_ports::Node::new(name, data, new_name))
     }
 
     /// The node that is this process, for all who do not ask for another one.
@@ -181,7 +181,7 @@ pub(crate) fn apply(node: &RoutingNode, effects: Effects<Message>, deferred: &mu
     if effects.is_empty() {
         return;
     }
-    let Effects { forward, changed, dropped, neighbours } = effects;
+    let Effects { forward, changed, dropped, neighbours, .. } = effects;
     let links = &node.data().links;
     let mut unreachable: Vec<NodeName> = Vec::new();
     for (to, event) in forward {

@@ -7,7 +7,7 @@
 //! | … 0 message | attachments: count (4), each kind (1) and fields; ports: count (4), each a port |
 //! | … 1 closure, 3 acknowledgement, 4 acceptance | – |
 //! | … 2 previous hop, 5 observe proxy | address |
-//! | … 6 probe | address, hops left (2) |
+//! | … 6 probe | port (16), hops left (2) |
 //! | port | name (16), has a peer (1), peer address if so, previous (16), has sent (1) |
 //! | attachment 0 pipe | – ; takes the next port |
 //! | … 1 producer, 2 consumer | element (4), capacity (4), index (8); one descriptor; takes the next port |
@@ -170,7 +170,7 @@ pub(super) fn encode_event(event: Event<Message>) -> OutFrame {
         }
         Body::Probe { origin, hops_left } => {
             meta.push(PROBE);
-            put_address(&mut meta, origin);
+            meta.extend_from_slice(&origin.0.to_le_bytes());
             meta.extend_from_slice(&hops_left.to_le_bytes());
         }
     }
@@ -207,7 +207,7 @@ pub(super) fn decode_event(frame: InFrame, sender: &Arc<Sender>) -> Result<Optio
         OBSERVE_PROXY_ACK => Body::ObserveProxyAck,
         ACCEPTED => Body::Accepted,
         OBSERVE_PROXY => Body::ObserveProxy(get_address(&mut fields)?),
-        PROBE => Body::Probe { origin: get_address(&mut fields)?, hops_left: fields.u16()? },
+        PROBE => Body::Probe { origin: PortName(fields.u128()?), hops_left: fields.u16()? },
         _ => return Ok(None),
     };
     fields.end()?;

@@ -158,7 +158,11 @@ impl Watcher {
         watch.clone().changed(&mut deferred);
         if !object.is_open() {
             // Whoever has closed it meanwhile, or put it into a message, may have missed the new watch, or not.
-            watch.cancelled(&mut deferred);
+            watch.clone().cancelled(&mut deferred);
+        }
+        if watch.delivery.lock().cancelled {
+            // Whoever has ended it may have done so before it observed anything.
+            object.unobserve(&(watch as Arc<dyn Observer>));
         }
         Ok(())
     }

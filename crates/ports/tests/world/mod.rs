@@ -5,8 +5,7 @@
 //! everything is at rest no proxy is left that could be avoided.
 
 use libmojo_ports::{
-    Address, Body, Effects, Event, FuseError, Message, Node, NodeName, PortName, PortRef, Reach, ReceiveError,
-    SendError,
+    Address, Body, Effects, Event, FuseError, Message, Node, NodeName, PortName, PortRef, ReceiveError, SendError,
 };
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -50,10 +49,36 @@ impl Message for Parcel {
 /// Which nodes have links.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Topology {
-    /// Every pair.
+    /// Every pair, which all nodes know.
     Mesh,
     /// Node 0 with each of the others, which can never reach each other.
     Star,
+    /// At first as a star; nodes introduce those for whom they pass things on.
+    GrowingStar,
+    /// At first each with the next; nodes introduce those for whom they pass things on.
+    GrowingLine,
+}
+
+impl Topology {
+    fn grows(self) -> bool {
+        matches!(self, Topology::GrowingStar | Topology::GrowingLine)
+    }
+}
+
+/// What goes over a link.
+enum Packet {
+    Event(Event<Parcel>),
+    /// Here is a link to another node.
+    Meet(usize),
+    /// The other node has got its end of it too.
+    Met(usize),
+}
+
+/// How far an introduction has come.
+#[derive(Default)]
+struct Introduction {
+    /// Which of the two have got their ends.
+    met: HashSet<usize>,
 }
 
 /// What may happen in a schedule.
@@ -97,7 +122,11 @@ pub struct World {
     pub rng: fastrand::Rng,
     plan: Plan,
     sites: Vec<Site>,
-    links: HashMap<(usize, usize), VecDeque<Event<Parcel>>>,
+    links: HashMap<(usize, usize), VecDeque<Packet>>,
+    /// Pairs that have a link, lower node first.
+    linked: HashSet<(usize, usize)>,
+    /// By the node that introduces, and the two, lower node first.
+    introductions: HashMap<(usize, usize, usize), Introduction>,
     ends: Vec<End>,
 }
 
@@ -112,19 +141,40 @@ fn site_of(name: NodeName) -> usize {
 impl World {
     pub fn new(seed: u64, plan: Plan) -> Self {
         let names = Arc::new(AtomicU64::new(1));
-        let reach = if plan.topology == Topology::Mesh { Reach::Everywhere } else { Reach::Adjacent };
         let sites = (0..plan.nodes)
             .map(|site| {
                 let names = names.clone();
                 let new_name = move || PortName(names.fetch_add(1, Ordering::Relaxed).into());
-                Site { node: Node::new(name_of(site), reach, (), new_name), alive: true, knows_dead: HashSet::new() }
+                Site { node: Node::new(name_of(site), (), new_name), alive: true, knows_dead: HashSet::new() }
             })
             .collect();
-        let mut world =
-            Self { rng: fastrand::Rng::with_seed(seed), plan, sites, links: HashMap::new(), ends: Vec::new() };
+        let mut world = Self {
+            rng: fastrand::Rng::with_seed(seed),
+            plan,
+            sites,
+            links: HashMap::new(),
+            linked: HashSet::new(),
+            introductions: HashMap::new(),
+            ends: Vec::new(),
+        };
         for b in 1..plan.nodes {
-            let first = if plan.topology == Topology::Mesh { b } else { 1 };
-            (0..first).for_each(|a| world.connect(a, b));
+            let neighbours = match plan.topology {
+                Topology::Mesh => 0..b,
+                Topology::Star | Topology::GrowingStar => 0..1,
+                Topology::GrowingLine => b - 1..b,
+            };
+            for a in neighbours {
+                world.linked.insert((a, b));
+                world.connect(a, b);
+            }
+        }
+        if plan.topology == Topology::Mesh {
+            for (a, b) in world.linked.clone() {
+                for site in 0..plan.nodes {
+                    let effects = world.sites[site].node.introduce(name_of(a), name_of(b));
+                    world.apply(site, effects);
+                }
+            }
         }
         world
     }
@@ -152,7 +202,12 @@ impl World {
             if self.sites[site].knows_dead.contains(&to) {
                 lost.push(to);
             } else if self.sites[to].alive {
-                self.links.entry((site, to)).or_default().push_back(event);
+                self.post(site, to, Packet::Event(event));
+            }
+        }
+        if self.plan.topology.grows() {
+            for (a, b) in effects.apart {
+                self.begin_introduction(site, site_of(a), site_of(b));
             }
         }
         for name in effects.neighbours {
@@ -171,7 +226,43 @@ impl World {
     }
 
     fn linked(&self, a: usize, b: usize) -> bool {
-        self.plan.topology == Topology::Mesh || a == 0 || b == 0
+        self.linked.contains(&(a.min(b), a.max(b)))
+    }
+
+    fn post(&mut self, from: usize, to: usize, packet: Packet) {
+        self.links.entry((from, to)).or_default().push_back(packet);
+    }
+
+    /// Gives two neighbours of a node a link to each other.
+    fn begin_introduction(&mut self, by: usize, a: usize, b: usize) {
+        let (a, b) = (a.min(b), a.max(b));
+        if self.introductions.contains_key(&(by, a, b)) {
+            return;
+        }
+        self.introductions.insert((by, a, b), Introduction::default());
+        for (to, other) in [(a, b), (b, a)] {
+            if self.sites[to].alive {
+                self.post(by, to, Packet::Meet(other));
+            }
+        }
+    }
+
+    fn take_meeting(&mut self, by: usize, at: usize, other: usize) {
+        let (a, b) = (at.min(other), at.max(other));
+        self.sites[at].node.acquaint(name_of(by), name_of(other));
+        let introduction = self.introductions.get_mut(&(by, a, b)).unwrap();
+        introduction.met.insert(at);
+        // Whoever has got an end hears of the death of the one that has, or would have, the other.
+        self.linked.insert((a, b));
+        if introduction.met.len() == 2 && self.sites[by].alive {
+            let effects = self.sites[by].node.introduce(name_of(a), name_of(b));
+            self.apply(by, effects);
+            for (to, other) in [(a, b), (b, a)] {
+                if self.sites[to].alive {
+                    self.post(by, to, Packet::Met(other));
+                }
+            }
+        }
     }
 
     /// What a program does with a message that it does not want.
@@ -213,11 +304,21 @@ impl World {
         let (from, to) = busy[pick];
         let queue = self.links.get_mut(&(from, to)).unwrap();
         let at = if self.plan.reorder { self.rng.usize(..queue.len().min(8)) } else { 0 };
-        let event = queue.remove(at).unwrap();
-        if self.sites[to].alive {
-            let effects = self.sites[to].node.accept(name_of(from), event);
-            let effects = effects.map_err(|(violation, _)| violation).expect("honest nodes keep the protocol");
-            self.apply(to, effects);
+        let packet = queue.remove(at).unwrap();
+        if !self.sites[to].alive {
+            return true;
+        }
+        match packet {
+            Packet::Event(event) => {
+                let effects = self.sites[to].node.accept(name_of(from), event);
+                let effects = effects.map_err(|(violation, _)| violation).expect("honest nodes keep the protocol");
+                self.apply(to, effects);
+            }
+            Packet::Meet(other) => self.take_meeting(from, to, other),
+            Packet::Met(other) => {
+                let effects = self.sites[to].node.introduce(name_of(from), name_of(other));
+                self.apply(to, effects);
+            }
         }
         true
     }
@@ -428,7 +529,7 @@ impl World {
             96 if self.plan.kills && self.sites.iter().filter(|site| site.alive).count() > 1 => {
                 // In a star the centre stays: without it nobody could reach anybody.
                 let site = self.living();
-                if self.plan.topology == Topology::Mesh || site != 0 {
+                if self.plan.topology != Topology::Star || site != 0 {
                     self.kill(site);
                 }
             }
@@ -465,7 +566,7 @@ impl World {
 
     fn check_proxies(&self) {
         for (at, site) in self.sites.iter().enumerate().filter(|(_, site)| site.alive) {
-            if self.plan.topology == Topology::Mesh || at != 0 {
+            if self.plan.topology != Topology::Star || at != 0 {
                 assert_eq!(site.node.proxy_count(), 0, "proxies left in node {at}: {:#?}", site.node.named_ports());
             }
         }
@@ -532,11 +633,11 @@ impl World {
             Ok(effects) | Err((_, effects)) => effects,
         };
         // What is meant for the hostile node goes nowhere.
-        let Effects { forward, changed, dropped, neighbours } = effects;
+        let Effects { forward, changed, dropped, neighbours, .. } = effects;
         let known = |name: &NodeName| name.0 >= 1000 && site_of(*name) < self.plan.nodes;
         let forward = forward.into_iter().filter(|(name, _)| known(name)).collect();
         let neighbours = neighbours.into_iter().filter(|name| known(name)).collect();
-        self.apply(site, Effects { forward, changed, dropped, neighbours });
+        self.apply(site, Effects { forward, changed, dropped, neighbours, apart: Vec::new() });
     }
 
     pub fn lose_hostile(&mut self, node: NodeName) {
