@@ -8,7 +8,7 @@
 
 use crate::message::Message;
 use crate::watcher::{Occasion, Watch};
-use libmojo_sync::{Arc, assert_unlocked};
+use libmojo_sync::{Arc, assert_unlocked, thread_local};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -39,12 +39,12 @@ thread_local! {
 
 /// Declares the calling thread to be one that only carries out what other processes cause.
 pub(crate) fn mark_system_thread() {
-    IS_SYSTEM.set(true);
+    IS_SYSTEM.with(|is_system| is_system.set(true));
 }
 
 /// True on threads that only carry out what other processes cause.
 pub(crate) fn is_system_thread() -> bool {
-    IS_SYSTEM.get()
+    IS_SYSTEM.with(Cell::get)
 }
 
 impl Deferred {
@@ -58,7 +58,7 @@ impl Deferred {
 
     pub(crate) fn notify(&mut self, watch: Arc<Watch>, occasion: Occasion) {
         let is_cancellation = matches!(occasion, Occasion::Cancelled);
-        let task = Task::Watch { watch, occasion, from_system: IS_SYSTEM.get() };
+        let task = Task::Watch { watch, occasion, from_system: is_system_thread() };
         let due = self.due();
         if is_cancellation { due.cancellations.push_back(task) } else { due.others.push_back(task) }
     }
@@ -105,7 +105,7 @@ impl Due {
 impl Drop for Deferred {
     fn drop(&mut self) {
         let Some(mut due) = self.0.take() else { return };
-        let outermost = LEVELS.with_borrow_mut(|levels| match levels.last_mut() {
+        let outermost = LEVELS.with(|levels| match levels.borrow_mut().last_mut() {
             Some(level) => {
                 level.due().append(&mut due);
                 None
@@ -135,15 +135,15 @@ fn collect(body: impl FnOnce()) -> Deferred {
     impl Drop for Level {
         fn drop(&mut self) {
             // Reached with a level in place only when `body` panics; what it caused is not run then.
-            let abandoned = LEVELS.with_borrow_mut(|levels| levels.pop());
+            let abandoned = LEVELS.with(|levels| levels.borrow_mut().pop());
             std::mem::forget(abandoned);
         }
     }
-    LEVELS.with_borrow_mut(|levels| levels.push(Deferred::new()));
+    LEVELS.with(|levels| levels.borrow_mut().push(Deferred::new()));
     let level = Level;
     body();
     std::mem::forget(level);
-    LEVELS.with_borrow_mut(|levels| levels.pop()).unwrap_or_default()
+    LEVELS.with(|levels| levels.borrow_mut().pop()).unwrap_or_default()
 }
 
 /// Runs foreign code that is part of a call (a serializer, a destructor). What it makes due runs when the call

@@ -75,6 +75,15 @@ pub const MAX_INVITATION_NAME_BYTES: usize = 1024;
 /// The most pipes in one invitation.
 pub const MAX_INVITATION_PIPES: usize = 1024;
 
+/// The most links to one and the same node that are told to a node which wants to introduce that one.
+pub(crate) const MAX_KNOWN_LINKS: usize = 16;
+
+/// The most links that a node takes from others which introduce it to third ones.
+pub(crate) const MAX_INTRODUCED_LINKS: usize = 4096;
+
+/// The longest report of a bad message that is passed on to another process, in bytes.
+pub(crate) const MAX_REPORT_BYTES: usize = 4096;
+
 /// The present limit on payloads.
 pub(crate) fn max_message_bytes() -> usize {
     Limits::current().max_message_bytes as usize

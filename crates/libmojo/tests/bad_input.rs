@@ -56,6 +56,8 @@ fn hello(versions: (u16, u16), node: u128, is_inviter: u8) -> Vec<u8> {
     meta.extend(0u32.to_le_bytes());
     meta.extend(node.to_le_bytes());
     meta.push(is_inviter);
+    // Who it says it is.
+    meta.extend(node.to_le_bytes());
     meta
 }
 
@@ -155,7 +157,7 @@ impl Attack {
         };
         let mut attack = Self { victim, socket: theirs.into(), victim_name: 0, pipe, errors };
         let (kind, meta) = attack.read_frame();
-        assert_eq!((kind, meta.len()), (HELLO, 33));
+        assert_eq!((kind, meta.len()), (HELLO, 49));
         attack.victim_name = u128::from_le_bytes(meta[16..32].try_into().unwrap());
         attack
     }

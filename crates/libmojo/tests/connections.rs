@@ -1,16 +1,18 @@
-//! Connections between strangers: isolated ones, named ones, servers, and how they are ended.
+//! Connections: invitations, isolated ones, named ones, servers, and how they are ended.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod worlds;
 
+use libmojo::limits::MAX_INVITATION_NAME_BYTES;
 use libmojo::{
-    AcceptedInvitation, Connection, ErrorHandler, FuseError, Invitation, MessagePipe, Node, ProcessError, SendOptions,
-    Server, Signals, connect, connect_abstract, socket_pair,
+    AcceptedInvitation, Connection, ErrorHandler, FuseError, Invitation, InvitationError, MessagePipe, Node,
+    ProcessError, SendOptions, Server, Signals, connect, connect_abstract, socket_pair,
 };
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use worlds::*;
@@ -44,6 +46,102 @@ fn assert_connected(a: &MessagePipe, b: &MessagePipe) {
 fn finish(alone: Alone, nodes: &[&Node]) {
     nodes.iter().for_each(|node| node.disconnect());
     alone.assert_nothing_left(nodes);
+}
+
+// ---- invitations -----------------------------------------------------------------------------------------
+
+#[test]
+fn each_pipe_of_an_invitation_has_its_own_traffic() {
+    let (alone, here, there) = (alone(), Node::new(), Node::new());
+    let (ours, theirs) = socket_pair().unwrap();
+    let invitation = Invitation::new_on(&here);
+    // A name is any bytes, also none.
+    let names: [&[u8]; 3] = [b"one", b"", b"\0\xff"];
+    let pipes = names.map(|name| invitation.attach(name).unwrap());
+    pipes.iter().zip(["for one", "for none", "for bytes"]).for_each(|(pipe, text)| send(pipe, text));
+    invitation.send(ours).unwrap();
+    let accepted = AcceptedInvitation::accept_on(&there, theirs).unwrap();
+    let accepted_pipes = names.map(|name| accepted.extract(name).unwrap());
+    assert_eq!(accepted_pipes.each_ref().map(recv), ["for one", "for none", "for bytes"]);
+    // Without the invitation they go on.
+    drop(accepted);
+    pipes.iter().zip(&accepted_pipes).for_each(|(a, b)| assert_connected(a, b));
+    drop((pipes, accepted_pipes));
+    finish(alone, &[&here, &there]);
+}
+
+#[test]
+fn a_name_is_given_once_and_not_too_long() {
+    let invitation = Invitation::new();
+    let longest = [0; MAX_INVITATION_NAME_BYTES];
+    let _pipe = invitation.attach(&longest).unwrap();
+    assert!(matches!(invitation.attach(&longest), Err(InvitationError::AlreadyExists)));
+    let too_long = [0; MAX_INVITATION_NAME_BYTES + 1];
+    assert!(matches!(invitation.attach(&too_long), Err(InvitationError::InvalidName)));
+}
+
+#[test]
+fn an_invitation_that_is_dropped_or_cannot_be_sent_closes_its_pipes() {
+    let (alone, node) = (alone(), Node::new());
+    let (invitation, other) = (Invitation::new_on(&node), Invitation::new_on(&node));
+    let (a, b) = (invitation.attach(b"main").unwrap(), other.attach(b"main").unwrap());
+    send(&a, "nobody reads this");
+    drop(invitation);
+    assert_closed(&a);
+    // What comes back is what was given.
+    let (error, file) = other.send(file_with("no socket")).unwrap_err();
+    assert!(matches!(error, InvitationError::Socket(_)));
+    assert_eq!(text_of(&file.into()), "no socket");
+    assert_closed(&b);
+    drop((a, b));
+    finish(alone, &[&node]);
+}
+
+#[test]
+fn an_invitation_closes_its_pipes_if_the_other_end_of_the_socket_is_closed_before_or_after_it_is_sent() {
+    let (alone, node) = (alone(), Node::new());
+    for closes_before in [true, false] {
+        let (ours, theirs) = socket_pair().unwrap();
+        let mut theirs = Some(theirs);
+        let invitation = Invitation::new_on(&node);
+        let pipe = invitation.attach(b"main").unwrap();
+        theirs.take_if(|_| closes_before);
+        send(&pipe, "nobody reads this");
+        invitation.send(ours).unwrap();
+        drop(theirs);
+        assert_closed(&pipe);
+    }
+    for has_extracted in [true, false] {
+        let (ours, theirs) = socket_pair().unwrap();
+        let accepted = AcceptedInvitation::accept_on(&node, ours).unwrap();
+        let before = has_extracted.then(|| accepted.extract(b"main").unwrap());
+        drop(theirs);
+        before.iter().for_each(assert_closed);
+        assert_closed(&accepted.extract(b"later").unwrap());
+    }
+    finish(alone, &[&node]);
+}
+
+#[test]
+fn a_pipe_that_is_not_in_the_invitation_or_was_taken_out_before_is_closed() {
+    let (alone, here, there) = (alone(), Node::new(), Node::new());
+    let (ours, theirs) = socket_pair().unwrap();
+    let accepted = AcceptedInvitation::accept_on(&there, theirs).unwrap();
+    // Taken out before anybody can know what there is.
+    let (b, unknown, again) = (accepted.extract(b"main"), accepted.extract(b"unknown"), accepted.extract(b"main"));
+    let (b, unknown, again) = (b.unwrap(), unknown.unwrap(), again.unwrap());
+    assert_closed(&again);
+    let invitation = Invitation::new_on(&here);
+    let (a, unwanted) = (invitation.attach(b"main").unwrap(), invitation.attach(b"unwanted").unwrap());
+    invitation.send(ours).unwrap();
+    assert_connected(&a, &b);
+    assert_closed(&unknown);
+    assert_closed(&accepted.extract(b"unknown").unwrap());
+    assert_closed(&accepted.extract(b"main").unwrap());
+    drop(accepted);
+    assert_closed(&unwanted);
+    drop((a, b, unknown, again, unwanted));
+    finish(alone, &[&here, &there]);
 }
 
 // ---- isolated connections --------------------------------------------------------------------------------
@@ -393,11 +491,14 @@ fn an_invitation_that_nobody_accepts_is_not_flushed() {
     finish(alone, &[&here, &there]);
 }
 
-/// Two nodes that know each other only through a third, and a pipe between them.
+/// Two nodes that know each other only through a third, which is isolated from one of them and so does not introduce
+/// them to each other; and a pipe between them.
 fn relayed() -> ([Node; 3], [MessagePipe; 2], [(MessagePipe, MessagePipe); 2]) {
     let (left, middle, right) = (Node::new(), Node::new(), Node::new());
     let (to_left, at_left) = link(&middle, &left);
-    let (to_right, at_right) = link(&middle, &right);
+    let (ours, theirs) = socket_pair().unwrap();
+    let (to_right, _) = send_from(&middle, ours, "");
+    let (at_right, _) = accept_on(&right, theirs);
     let (c, d) = MessagePipe::create_on(&middle);
     let c = pass_pipe(&to_left, &at_left, c);
     let d = pass_pipe(&to_right, &at_right, d);
@@ -429,4 +530,257 @@ fn a_node_shuts_down_in_good_order_as_soon_as_the_others_are_done() {
     });
     drop((d, carriers));
     finish(alone, &nodes.each_ref());
+}
+
+// ---- introductions ---------------------------------------------------------------------------------------
+
+/// Two nodes that a third one has invited, and their pipes to it.
+struct Siblings {
+    parent: Node,
+    nodes: [Node; 2],
+    carriers: [(MessagePipe, MessagePipe); 2],
+}
+
+impl Siblings {
+    fn new() -> Self {
+        let (parent, nodes) = (Node::new(), [Node::new(), Node::new()]);
+        let carriers = [link(&parent, &nodes[0]), link(&parent, &nodes[1])];
+        Self { parent, nodes, carriers }
+    }
+
+    /// A pipe of the parent's, one end of which goes to each.
+    fn pipe(&self) -> (MessagePipe, MessagePipe) {
+        let (a, b) = MessagePipe::create_on(&self.parent);
+        let [first, second] = &self.carriers;
+        (pass_pipe(&first.0, &first.1, a), pass_pipe(&second.0, &second.1, b))
+    }
+
+    fn finish(self, alone: Alone) {
+        drop(self.carriers);
+        finish(alone, &[&self.parent, &self.nodes[0], &self.nodes[1]]);
+    }
+}
+
+#[test]
+fn siblings_come_to_talk_directly_without_any_traffic() {
+    let (alone, siblings) = (alone(), Siblings::new());
+    let (a, b) = siblings.pipe();
+    eventually("the parent passes nothing on", || siblings.parent.port_counts().1 == 0);
+    assert_connected(&a, &b);
+    // All without the parent.
+    siblings.parent.disconnect();
+    eventually("the parent is gone", || !siblings.parent.has_links());
+    assert_connected(&a, &b);
+    let (c, d) = MessagePipe::create_on(&siblings.nodes[0]);
+    let d = pass_pipe(&a, &b, d);
+    assert_connected(&c, &d);
+    drop((a, b, c, d));
+    siblings.finish(alone);
+}
+
+#[test]
+fn messages_keep_their_order_while_their_pipe_is_shortened() {
+    let (alone, siblings) = (alone(), Siblings::new());
+    for round in 0..20 {
+        let (a, b) = siblings.pipe();
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..500).for_each(|number| send(&a, &format!("{round} {number}"))));
+            for number in 0..500 {
+                assert_eq!(recv(&b), format!("{round} {number}"));
+            }
+        });
+        assert_connected(&a, &b);
+    }
+    eventually("the parent passes nothing on", || siblings.parent.port_counts().1 == 0);
+    siblings.finish(alone);
+}
+
+#[test]
+fn every_kind_of_handle_goes_between_siblings() {
+    let (alone, siblings) = (alone(), Siblings::new());
+    let (a, b) = siblings.pipe();
+    for _ in 0..3 {
+        let (mut producer, consumer) = data_pipe_on(&siblings.nodes[0], 1, 100);
+        let mut consumer = pass_consumer(&a, &b, consumer);
+        let file = pass(&a, &b, file_with("contents")).into_descriptor().unwrap();
+        assert_eq!(text_of(&file.into()), "contents");
+        let (c, d) = MessagePipe::create_on(&siblings.nodes[1]);
+        let d = pass_pipe(&b, &a, d);
+        assert_connected(&c, &d);
+        producer.write_all(b"through").unwrap();
+        drop(producer);
+        let mut text = String::new();
+        consumer.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "through");
+    }
+    drop((a, b));
+    siblings.finish(alone);
+}
+
+#[test]
+fn an_end_that_goes_round_between_siblings_and_their_parent_stays_connected() {
+    let (alone, siblings) = (alone(), Siblings::new());
+    let (a, mut b) = siblings.pipe();
+    let [first, second] = &siblings.carriers;
+    let (x, y) = siblings.pipe();
+    for _ in 0..20 {
+        b = pass_pipe(&second.1, &second.0, b);
+        b = pass_pipe(&first.0, &first.1, b);
+        assert_connected(&a, &b);
+        b = pass_pipe(&x, &y, b);
+        assert_connected(&a, &b);
+    }
+    for node in siblings.nodes.iter().chain([&siblings.parent]) {
+        eventually("nobody passes anything on", || node.port_counts().1 == 0);
+    }
+    drop((a, b, x, y));
+    siblings.finish(alone);
+}
+
+#[test]
+fn a_chain_of_nodes_that_each_know_the_next_becomes_one_where_all_do() {
+    let alone = alone();
+    let nodes: Vec<Node> = (0..10).map(|_| Node::new()).collect();
+    let carriers: Vec<_> = nodes.windows(2).map(|pair| link(&pair[0], &pair[1])).collect();
+    let (a, mut b) = MessagePipe::create_on(&nodes[0]);
+    for (near, far) in &carriers {
+        send(&a, "on the way");
+        b = pass_pipe(near, far, b);
+    }
+    for _ in &carriers {
+        assert_eq!(recv(&b), "on the way");
+    }
+    for node in &nodes {
+        eventually("nobody passes anything on", || node.port_counts().1 == 0);
+    }
+    for node in &nodes[1..9] {
+        node.disconnect();
+    }
+    assert_connected(&a, &b);
+    drop((a, b, carriers));
+    finish(alone, &nodes.iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn many_siblings_have_one_link_for_each_two_of_them() {
+    let alone = alone();
+    let (parent, nodes) = (Node::new(), [(); 5].map(|()| Node::new()));
+    let carriers: Vec<_> = nodes.iter().map(|node| link(&parent, node)).collect();
+    let before = libmojo_platform::open_descriptor_count();
+    let mut pipes = Vec::new();
+    for round in 0..3 {
+        for from in 0..5 {
+            for to in 0..from {
+                let (a, b) = MessagePipe::create_on(&parent);
+                let a = pass_pipe(&carriers[from].0, &carriers[from].1, a);
+                let b = pass_pipe(&carriers[to].0, &carriers[to].1, b);
+                let (c, d) = MessagePipe::create_on(&nodes[from]);
+                let d = pass_pipe(&a, &b, d);
+                send(&a, &round.to_string());
+                pipes.push((a, b, c, d));
+            }
+        }
+    }
+    for (a, b, c, d) in &pipes {
+        assert_eq!(recv(b).len(), 1);
+        assert_connected(a, b);
+        assert_connected(c, d);
+    }
+    for node in nodes.iter().chain([&parent]) {
+        eventually("nobody passes anything on", || node.port_counts().1 == 0);
+    }
+    assert_eq!(libmojo_platform::open_descriptor_count(), before + 2 * 10);
+    drop((pipes, carriers));
+    let all: Vec<&Node> = nodes.iter().chain([&parent]).collect();
+    finish(alone, &all);
+}
+
+#[test]
+fn a_bad_message_of_a_sibling_is_reported_to_whoever_invited_it() {
+    let (alone, parent, nodes) = (alone(), Node::new(), [Node::new(), Node::new()]);
+    let (errors, handler) = recording();
+    let first = link(&parent, &nodes[0]);
+    let (ours, theirs) = socket_pair().unwrap();
+    let invitation = Invitation::new_on(&parent);
+    let at_parent = invitation.attach(b"main").unwrap();
+    let options = SendOptions { handler: Some(handler), ..SendOptions::default() };
+    invitation.send_with(ours, options).unwrap();
+    let accepted = AcceptedInvitation::accept_on(&nodes[1], theirs).unwrap();
+    let second = (at_parent, accepted.extract(b"main").unwrap());
+    let (a, b) = MessagePipe::create_on(&parent);
+    let a = pass_pipe(&first.0, &first.1, a);
+    let b = pass_pipe(&second.0, &second.1, b);
+    eventually("the parent passes nothing on", || parent.port_counts().1 == 0);
+    send(&b, "nonsense");
+    let message = a.recv().unwrap();
+    message.report_bad("this makes no sense");
+    eventually("the handler is told", || !errors.lock().unwrap().is_empty());
+    let expected = "Received bad user message: this makes no sense";
+    assert_eq!(*errors.lock().unwrap(), [ProcessError { message: expected.into(), disconnected: false }]);
+    drop((a, b, first, second, accepted, message));
+    finish(alone, &[&parent, &nodes[0], &nodes[1]]);
+}
+
+/// Invites two nodes and gives each an end of a pipe; then tells when it passes nothing on.
+#[test]
+#[ignore = "run by other tests, in a process of its own"]
+fn child_introduces_two_nodes() {
+    children::act(|pipe| {
+        let sockets = pipe.recv().unwrap().take_handles().unwrap();
+        let (a, b) = MessagePipe::create();
+        let carriers: Vec<MessagePipe> = sockets
+            .into_iter()
+            .zip([a, b])
+            .map(|(socket, end)| {
+                let invitation = Invitation::new();
+                let carrier = invitation.attach(b"carrier").unwrap();
+                invitation.send(socket.into_descriptor().unwrap()).unwrap();
+                carrier.send(libmojo::Message::from("an end").with(end)).unwrap();
+                carrier
+            })
+            .collect();
+        // From the moment that both have their ends.
+        carriers.iter().for_each(|carrier| assert_eq!(recv(carrier), "got it"));
+        eventually("this node passes nothing on", || Node::process().port_counts().1 == 0);
+        send(pipe, "introduced");
+        assert_closed(pipe);
+    });
+}
+
+fn signal(process: &std::process::Child, signal: &str) {
+    let status = Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn those_who_were_introduced_go_on_talking_while_whoever_introduced_them_is_stopped() {
+    let (alone, main, nodes) = (alone(), Node::new(), [Node::new(), Node::new()]);
+    let mut child = children::launch(&main, child_introduces_two_nodes);
+    let [(first, first_theirs), (second, second_theirs)] = [socket_pair().unwrap(), socket_pair().unwrap()];
+    child.pipe.send(libmojo::Message::from("").with(first_theirs).with(second_theirs)).unwrap();
+    let carriers: Vec<MessagePipe> = nodes
+        .iter()
+        .zip([first, second])
+        .map(|(node, socket)| AcceptedInvitation::accept_on(node, socket).unwrap().extract(b"carrier").unwrap())
+        .collect();
+    let ends: Vec<MessagePipe> = carriers.iter().map(recv_pipe).collect();
+    carriers.iter().for_each(|carrier| send(carrier, "got it"));
+    assert_eq!(recv(&child.pipe), "introduced");
+    signal(&child.process, "-STOP");
+    for _ in 0..100 {
+        assert_connected(&ends[0], &ends[1]);
+    }
+    let (mut producer, consumer) = data_pipe_on(&nodes[0], 1, 100);
+    let mut consumer = pass_consumer(&ends[0], &ends[1], consumer);
+    producer.write_all(b"while nobody else runs").unwrap();
+    drop(producer);
+    let mut text = String::new();
+    consumer.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "while nobody else runs");
+    // Nor does its death concern them.
+    child.kill();
+    carriers.iter().for_each(assert_closed);
+    assert_connected(&ends[0], &ends[1]);
+    drop((ends, carriers, consumer, child));
+    finish(alone, &[&main, &nodes[0], &nodes[1]]);
 }

@@ -3,7 +3,9 @@
 
 mod worlds;
 
-use libmojo::{Consumer, DataPipeError, DataPipeOptions, Producer, Signals, WaitError, Waitable, WatchEvent, Watcher};
+use libmojo::{
+    Consumer, DataPipeError, DataPipeOptions, Message, Producer, Signals, WaitError, Waitable, WatchEvent, Watcher,
+};
 use std::io::{Read, Write};
 use std::sync::mpsc;
 use std::thread::{scope, spawn};
@@ -125,7 +127,7 @@ in_worlds! {
     }
 
     fn what_was_written_before_closing_can_be_read(world: World) {
-        let (_sides, producer, consumer) = data_pipe(world, false, 1, 10);
+        let (_sides, producer, mut consumer) = data_pipe(world, false, 1, 10);
         producer.try_write_all(b"rest").unwrap();
         drop(producer);
         wait_for(&consumer, C);
@@ -139,6 +141,7 @@ in_worlds! {
         assert_eq!(consumer.try_read(&mut bytes), Err(DataPipeError::PeerClosed));
         assert_eq!(consumer.peek(&mut bytes), Err(DataPipeError::PeerClosed));
         assert_eq!(consumer.discard(1), Err(DataPipeError::PeerClosed));
+        assert!(matches!(consumer.begin_read(), Err(DataPipeError::PeerClosed)));
         assert_eq!(consumer.available(), Ok(0));
         assert_signals(&consumer, C, C);
         assert!(matches!(consumer.wait(R, None), Err(WaitError::Unsatisfiable(_))));
@@ -185,6 +188,7 @@ in_worlds! {
     fn signals_of_a_consumer_follow_data_and_tell_what_is_new(world: World) {
         let (_sides, producer, mut consumer) = data_pipe(world, true, 1, 10);
         assert_signals(&consumer, Signals::NONE, R | N | C);
+        assert!(matches!(consumer.wait(W, None), Err(WaitError::Unsatisfiable(_))));
         producer.try_write_all(&[1; 3]).unwrap();
         wait_for(&consumer, N);
         assert_signals(&consumer, R | N, R | N | C);
@@ -254,6 +258,21 @@ in_worlds! {
         drop(window);
         assert_eq!(read_all(&consumer), sequence(10, 100));
         assert!(matches!(consumer.begin_read(), Err(DataPipeError::ShouldWait)));
+    }
+
+    fn windows_and_immediate_operations_take_turns(world: World) {
+        let (_sides, mut producer, mut consumer) = data_pipe(world, false, 1, 100);
+        producer.try_write_all(b"hello ").unwrap();
+        let mut window = producer.begin_write().unwrap();
+        window.fill(0, b"world\0").unwrap();
+        window.commit(6).unwrap();
+        let mut first = [0];
+        assert_eq!(consumer.try_read(&mut first), Ok(1));
+        let window = consumer.begin_read().unwrap();
+        let mut rest = vec![0; window.len()];
+        window.copy_out(0, &mut rest).unwrap();
+        window.commit(11).unwrap();
+        assert_eq!((&first, rest.as_slice()), (b"h", b"ello world\0".as_slice()));
     }
 
     fn a_window_counts_for_as_much_as_is_committed(world: World) {
@@ -346,7 +365,7 @@ in_worlds! {
         let (sides, a, b) = world.connect();
         let (producer, consumer) = sides.data_pipe_here(1, 37);
         producer.try_write_all(b"inside").unwrap();
-        a.send(libmojo::Message::from("").with(producer).with(consumer)).unwrap();
+        a.send(Message::from("").with(producer).with(consumer)).unwrap();
         let mut handles = b.recv().unwrap().take_handles().unwrap().into_iter();
         let producer = handles.next().unwrap().into_producer().unwrap();
         let consumer = handles.next().unwrap().into_consumer().unwrap();
@@ -369,21 +388,58 @@ in_worlds! {
         assert_signals(&consumer, Signals::NONE, R | N | C);
     }
 
+    fn a_consumer_whose_producer_is_closed_already_moves_with_what_is_unread(world: World) {
+        let (sides, a, b) = world.connect();
+        let (producer, consumer) = sides.data_pipe_here(1, 37);
+        producer.try_write_all(b"left behind").unwrap();
+        drop(producer);
+        let consumer = pass_consumer(&a, &b, consumer);
+        wait_for(&consumer, C);
+        assert_signals(&consumer, R | N | C, R | N | C);
+        assert_eq!(read_all(&consumer), b"left behind");
+    }
+
+    fn closure_of_ends_on_their_way_is_noticed_by_waiting_watching_and_trying(world: World) {
+        let (sides, a, b) = world.connect();
+        let (producers, given_consumers): (Vec<_>, Vec<_>) = (0..3).map(|_| sides.data_pipe_here(1, 10)).unzip();
+        let (given_producers, consumers): (Vec<_>, Vec<_>) = (0..3).map(|_| sides.data_pipe_here(1, 10)).unzip();
+        let message = given_consumers.into_iter().fold(Message::from(""), Message::with);
+        a.send(given_producers.into_iter().fold(message, Message::with)).unwrap();
+        drop((producers, consumers));
+        let mut handles = b.recv().unwrap().take_handles().unwrap().into_iter();
+        let consumers = [(); 3].map(|()| handles.next().unwrap().into_consumer().unwrap());
+        let producers = [(); 3].map(|()| handles.next().unwrap().into_producer().unwrap());
+        assert!(matches!(consumers[0].wait(R, None), Err(WaitError::Unsatisfiable(_))));
+        assert!(matches!(producers[0].wait(C, None), Ok(_)));
+        let (events, happened) = mpsc::channel();
+        let watcher = Watcher::new(move |event| events.send(event.event).unwrap_or_default());
+        for end in [&consumers[1] as &dyn Waitable, &producers[1]] {
+            watcher.watch(end, C, 0).unwrap();
+            if watcher.arm(0).is_ok() {
+                assert_eq!(happened.recv(), Ok(WatchEvent::Satisfied));
+            }
+            assert!(watcher.cancel(0));
+            assert_eq!(happened.recv(), Ok(WatchEvent::Cancelled));
+        }
+        eventually("reading fails", || consumers[2].try_read(&mut [0]) == Err(DataPipeError::PeerClosed));
+        eventually("writing fails", || producers[2].try_write(b"") == Err(DataPipeError::PeerClosed));
+    }
+
     fn closure_reaches_an_end_that_is_on_its_way(world: World) {
         let (sides, a, b) = world.connect();
         for _ in 0..20 {
             let (producer, given) = sides.data_pipe_here(1, 37);
             producer.try_write_all(b"left").unwrap();
-            a.send(libmojo::Message::from("").with(given)).unwrap();
+            a.send(Message::from("").with(given)).unwrap();
             drop(producer);
-            let consumer = b.recv().unwrap().take_handles().unwrap().remove(0).into_consumer().unwrap();
+            let consumer = recv_handle(&b).into_consumer().unwrap();
             wait_for(&consumer, C);
             assert_eq!(read_all(&consumer), b"left");
 
             let (given, consumer) = sides.data_pipe_here(1, 37);
-            a.send(libmojo::Message::from("").with(given)).unwrap();
+            a.send(Message::from("").with(given)).unwrap();
             drop(consumer);
-            let producer = b.recv().unwrap().take_handles().unwrap().remove(0).into_producer().unwrap();
+            let producer = recv_handle(&b).into_producer().unwrap();
             wait_for(&producer, C);
             assert_eq!(producer.try_write(b""), Err(DataPipeError::PeerClosed));
         }

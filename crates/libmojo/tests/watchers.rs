@@ -129,6 +129,27 @@ in_worlds! {
         assert_eq!(happened.recv().unwrap().event, Cancelled);
     }
 
+    fn a_consumer_is_watched_for_data_and_for_the_end_of_its_producer(world: World) {
+        let (sides, a, b) = world.connect();
+        let (producer, consumer) = sides.data_pipe_here(1, 64);
+        let producer = pass_producer(&a, &b, producer);
+        let (watcher, happened) = recorder();
+        watcher.watch(&consumer, R, 3).unwrap();
+        watcher.arm(0).unwrap();
+        producer.try_write_all(b"one").unwrap();
+        producer.try_write_all(b"two").unwrap();
+        assert_eq!(happened.recv().unwrap().event, Satisfied);
+        assert_eq!(now(&happened), []);
+        assert_eq!(refusal(&watcher, 9), [(3, Satisfied)]);
+        consumer.try_read_exact(&mut [0; 6]).unwrap();
+        watcher.arm(0).unwrap();
+        drop(producer);
+        assert_eq!(happened.recv().unwrap().event, Unsatisfiable);
+        assert_eq!(refusal(&watcher, 9), [(3, Unsatisfiable)]);
+        drop(consumer);
+        assert_eq!(happened.recv().unwrap().event, Cancelled);
+    }
+
     fn a_consumer_that_was_looked_at_can_be_armed_for_new_data(world: World) {
         let (sides, a, b) = world.connect();
         let (producer, consumer) = sides.data_pipe_here(1, 64);
@@ -147,6 +168,29 @@ in_worlds! {
         assert_eq!(happened.recv().unwrap().event, Satisfied);
         assert_eq!(now(&happened), []);
         drop(producer);
+    }
+
+    fn the_first_event_of_several_watches_disarms_for_all(world: World) {
+        let (_sides, a, b) = world.connect();
+        let (watcher, happened) = recorder();
+        watcher.watch(&a, R, 1).unwrap();
+        watcher.watch(&b, R, 2).unwrap();
+        watcher.arm(0).unwrap();
+        send(&a, "for b");
+        assert_eq!(happened.recv().unwrap().context, 2);
+        send(&b, "for a");
+        wait_for(&a, R);
+        assert_eq!(now(&happened), []);
+        let both: BTreeSet<usize> = (0..2).map(|_| refusal(&watcher, 1)[0].0).collect();
+        assert_eq!(both, [1, 2].into());
+        assert_eq!(refusal(&watcher, 10).len(), 2);
+        (recv(&a), recv(&b));
+        // One that is always ready is in the way alone.
+        let (other, _peer) = MessagePipe::create();
+        watcher.watch(&other, W, 3).unwrap();
+        assert_eq!(refusal(&watcher, 10), [(3, Satisfied)]);
+        assert!(watcher.cancel(3));
+        watcher.arm(0).unwrap();
     }
 
     fn objects_that_are_sent_away_or_fused_are_no_longer_watched(world: World) {
@@ -512,13 +556,13 @@ fn dropping_the_object_during_a_callback_on_another_thread_takes_effect_there_af
     cancelled_from_another_thread(|_, a| drop(take(a)));
 }
 
-#[test]
-fn callbacks_on_two_threads_can_cancel_each_others_watches() {
+/// Two callbacks on two threads, each of which ends the other's watch while both run.
+fn ended_by_each_other(end_it: fn(&Slot<Watcher>, usize)) {
     let _watchdog = watchdog();
     for _ in 0..100 {
         let barrier = Arc::new(Barrier::new(2));
         let log = Log::default();
-        let watchers: Arc<[OnceLock<Watcher>; 2]> = Arc::default();
+        let watchers: Arc<[Slot<Watcher>; 2]> = Arc::default();
         let pairs = [MessagePipe::create(), MessagePipe::create()];
         for (own, pair) in pairs.iter().enumerate() {
             let (barrier, log, all) = (barrier.clone(), log.clone(), watchers.clone());
@@ -527,133 +571,35 @@ fn callbacks_on_two_threads_can_cancel_each_others_watches() {
                 if event.event == Satisfied {
                     // Both are inside at the same time.
                     barrier.wait();
-                    assert!(all[1 - own].get().unwrap().cancel(1 - own));
+                    end_it(&all[1 - own], 1 - own);
                 }
             });
             watcher.watch(&pair.0, R, own).unwrap();
             watcher.arm(0).unwrap();
-            watchers[own].set(watcher).unwrap();
+            *watchers[own].lock().unwrap() = Some(watcher);
         }
         scope(|scope| {
             for pair in &pairs {
                 scope.spawn(|| send(&pair.1, "go"));
             }
         });
-        let log = log.lock().unwrap();
         for own in 0..2 {
+            let log = log.lock().unwrap();
             let own: Vec<_> = log.iter().filter(|(context, _)| *context == own).map(|(_, event)| *event).collect();
             assert_eq!(own, [Satisfied, Cancelled]);
         }
-    }
-}
-
-/// What the threads of the stress test share. Every slot may be empty at any time.
-struct Playground {
-    watchers: Vec<Mutex<Option<Arc<Watcher>>>>,
-    ends: Vec<Mutex<Option<Arc<MessagePipe>>>>,
-    /// Watches that were added, and that were told of their end.
-    begun: AtomicUsize,
-    ended: AtomicUsize,
-    next_context: AtomicUsize,
-}
-
-impl Playground {
-    fn new(count: usize) -> Arc<Self> {
-        let empty = |_| Mutex::default();
-        let playground = Arc::new(Self {
-            watchers: (0..count).map(empty).collect(),
-            ends: (0..count).map(|_| Mutex::default()).collect(),
-            begun: AtomicUsize::new(0),
-            ended: AtomicUsize::new(0),
-            next_context: AtomicUsize::new(0),
-        });
-        (0..count).for_each(|at| playground.renew_watcher(at, at as u64));
-        (0..count / 2).for_each(|at| playground.renew_pipe(2 * at));
-        playground
-    }
-
-    fn renew_watcher(self: &Arc<Self>, at: usize, seed: u64) {
-        let playground = Arc::downgrade(self);
-        let random = Mutex::new(Random::new(seed));
-        let watcher = Watcher::new(move |event| {
-            let Some(playground) = playground.upgrade() else { return };
-            if event.event == Cancelled {
-                playground.ended.fetch_add(1, Ordering::SeqCst);
-            }
-            for _ in 0..3 {
-                let choice = random.lock().unwrap().next();
-                playground.act(&mut Random::new(choice), false);
-            }
-        });
-        let old = self.watchers[at].lock().unwrap().replace(Arc::new(watcher));
-        drop(old);
-    }
-
-    fn renew_pipe(&self, at: usize) {
-        let (a, b) = MessagePipe::create();
-        let old_a = self.ends[at].lock().unwrap().replace(Arc::new(a));
-        let old_b = self.ends[at + 1].lock().unwrap().replace(Arc::new(b));
-        drop((old_a, old_b));
-    }
-
-    fn act(self: &Arc<Self>, random: &mut Random, may_renew: bool) {
-        let (w, e) = (random.below(self.watchers.len()), random.below(self.ends.len()));
-        let watcher = self.watchers[w].lock().unwrap().clone();
-        let end = self.ends[e].lock().unwrap().clone();
-        match (random.below(12), watcher, end) {
-            (0, ..) if may_renew => self.renew_watcher(w, random.next()),
-            (1, ..) if may_renew => self.renew_pipe(e & !1),
-            (0, watcher, _) => {
-                let taken = self.watchers[w].lock().unwrap().take();
-                drop((taken, watcher));
-            }
-            (1, _, end) => {
-                let taken = self.ends[e].lock().unwrap().take();
-                drop((taken, end));
-            }
-            (2..=4, _, Some(end)) => drop(end.send(Message::from("x"))),
-            (5..=7, Some(watcher), Some(end)) => {
-                let context = self.next_context.fetch_add(1, Ordering::SeqCst);
-                let signals = [R, W, C, R | C][random.below(4)];
-                // Counted first: the end may come before the call returns.
-                self.begun.fetch_add(1, Ordering::SeqCst);
-                if watcher.watch(&*end, signals, context).is_err() {
-                    self.begun.fetch_sub(1, Ordering::SeqCst);
-                }
-            }
-            (8..=9, Some(watcher), _) => drop(watcher.arm(3)),
-            (10, _, Some(end)) => while end.try_recv().is_ok() {},
-            (11, Some(watcher), _) => {
-                let newest = self.next_context.load(Ordering::SeqCst);
-                watcher.cancel(newest.saturating_sub(random.below(20)));
-            }
-            _ => {}
-        }
+        watchers.iter().for_each(|watcher| drop(take(watcher)));
     }
 }
 
 #[test]
-fn random_operations_on_many_threads_lose_no_cancellation() {
-    let _watchdog = watchdog();
-    let seed = seed();
-    let playground = Playground::new(50);
-    scope(|scope| {
-        for thread in 0..8 {
-            let playground = &playground;
-            scope.spawn(move || {
-                let mut random = Random::new(seed.wrapping_add(thread));
-                for _ in 0..2000 {
-                    playground.act(&mut random, true);
-                }
-            });
-        }
-    });
-    for slot in &playground.watchers {
-        let watcher = slot.lock().unwrap().take();
-        drop(watcher);
-    }
-    assert!(playground.begun.load(Ordering::SeqCst) > 0);
-    assert_eq!(playground.begun.load(Ordering::SeqCst), playground.ended.load(Ordering::SeqCst));
+fn callbacks_on_two_threads_can_cancel_each_others_watches() {
+    ended_by_each_other(|watcher, context| assert!(watcher.lock().unwrap().as_ref().unwrap().cancel(context)));
+}
+
+#[test]
+fn callbacks_on_two_threads_can_drop_each_others_watchers() {
+    ended_by_each_other(|watcher, _| drop(take(watcher)));
 }
 
 #[test]

@@ -353,6 +353,11 @@ impl<M: Message> Node<M> {
         run.finish()
     }
 
+    /// Notes that two other nodes cannot talk to each other any more, although both are there.
+    pub fn part(&self, a: NodeName, b: NodeName) {
+        self.pairs.lock().introduced.remove(&pair(a, b));
+    }
+
     /// Closes or cuts every pipe that needs another node, which is gone. Call it once everything received from
     /// there has been accepted.
     pub fn lose(self: &Arc<Self>, node: NodeName) -> Effects<M> {

@@ -26,6 +26,20 @@ pub(super) const DESCRIPTORS: u16 = 2;
 pub(super) const INVITATION: u16 = 3;
 /// An event of the routing.
 pub(super) const EVENT: u16 = 4;
+/// From a node that passes things on for two others: do you have a link to the other one?
+pub(super) const ASK: u16 = 5;
+/// The answer: the links that there are.
+pub(super) const KNOWN: u16 = 6;
+/// From the same: here is a link to the other one, or, the link that you have is one to it.
+pub(super) const MEET: u16 = 7;
+/// The answer: whether the link is there.
+pub(super) const MET: u16 = 8;
+/// From the same: the other one has answered so too, and you may make use of it.
+pub(super) const TALK: u16 = 9;
+/// To the same: the link is gone, although I am not.
+pub(super) const PARTED: u16 = 10;
+/// To the same: what the other one sent me is bad.
+pub(super) const REPORT: u16 = 11;
 
 /// The size of a header.
 pub(super) const HEADER_BYTES: usize = 16;
@@ -149,6 +163,11 @@ impl<'a> Fields<'a> {
     pub(super) fn count(&mut self, limit: usize, what: &str) -> Result<usize, WireError> {
         let count = self.u32()? as usize;
         if count > limit { violation(format!("{what}: {count}, over the limit of {limit}")) } else { Ok(count) }
+    }
+
+    /// Everything that is left.
+    pub(super) fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.0)
     }
 
     pub(super) fn end(&self) -> Result<(), WireError> {

@@ -3,11 +3,12 @@
 //! The thread starts with the first link and ends with the last. It reads what other processes send, hands it to
 //! the routing, and goes on writing where a socket was full.
 
-use super::frame::{EVENT, INVITATION, InFrame, WireError, violation};
+use super::frame::{ASK, EVENT, INVITATION, InFrame, KNOWN, MEET, MET, PARTED, REPORT, TALK, WireError, violation};
 use super::link::{Link, LinkRole};
 use super::links::{Awaited, Entry};
 use super::reader::{Filled, Reader};
-use super::{RoutingNode, apply, wire};
+use super::wire::Part;
+use super::{RoutingNode, apply, introduction, wire};
 use crate::deferred::{Deferred, mark_system_thread};
 use crate::pipe::Pipe;
 use libmojo_platform::Poller;
@@ -142,7 +143,7 @@ impl IoThread {
             Err(error) if error.kind() != io::ErrorKind::ConnectionReset => error.to_string(),
             // A reset means that the other side went away with something unread, which is no fault of its own.
             _ if reader.is_within_frame() => "the connection ended within a frame".into(),
-            _ if link.peer.get().is_none() => "the connection ended before the other side said hello".into(),
+            _ if !link.has_greeted() => "the connection ended before the other side said hello".into(),
             _ => String::new(),
         };
         self.give_up(link, &reason);
@@ -153,11 +154,13 @@ impl IoThread {
         self.readers.remove(&link.token);
         // Fails only if the socket is not waited for any more.
         let _ = self.io.poller.remove(link.socket().as_fd());
+        introduction::report_end(&self.node, link);
         self.node.data().links.remove(link);
         link.close();
         let mut deferred = Deferred::new();
         link.role.abandon();
         if let Some(name) = link.peer.get() {
+            self.node.data().introductions.forget(*name);
             apply(&self.node, self.node.lose(*name), &mut deferred);
         }
         drop(deferred);
@@ -178,11 +181,14 @@ fn take_frames(node: &RoutingNode, link: &Arc<Link>, reader: &mut Reader) -> Res
 }
 
 fn take_frame(node: &RoutingNode, link: &Arc<Link>, frame: InFrame, deferred: &mut Deferred) -> Result<(), WireError> {
-    let Some(peer) = link.peer.get() else { return greet(node, link, &frame, deferred) };
+    if !link.has_greeted() {
+        return greet(node, link, &frame, deferred);
+    }
+    let Some(peer) = link.peer.get() else { return violation("a hello without a name") };
     match frame.kind {
         EVENT => {
             let Some(mut event) = wire::decode_event(frame, &link.sender)? else { return Ok(()) };
-            event.rename_nodes(|name| link.known_as(node, name));
+            event.rename_nodes(|name| link.from_wire(node, name));
             let (outcome, effects) = match node.accept(*peer, event) {
                 Ok(effects) => (Ok(()), effects),
                 Err((error, effects)) => (violation(format!("{error:?}")), effects),
@@ -194,7 +200,7 @@ fn take_frame(node: &RoutingNode, link: &Arc<Link>, frame: InFrame, deferred: &m
             Some(arrivals) if !arrivals.is_answered() => {
                 let (mut pipes, mut outcome) = (Vec::new(), Ok(()));
                 for (name, mut descriptor) in wire::decode_invitation(&frame)? {
-                    descriptor.rename_nodes(|name| link.known_as(node, name));
+                    descriptor.rename_nodes(|name| link.from_wire(node, name));
                     match node.import(*peer, &descriptor) {
                         Ok((port, effects)) => {
                             let pipe = Pipe::from_port(port);
@@ -212,6 +218,13 @@ fn take_frame(node: &RoutingNode, link: &Arc<Link>, frame: InFrame, deferred: &m
             }
             _ => violation("an invitation that nobody waits for"),
         },
+        ASK => introduction::take_ask(node, link, &frame),
+        KNOWN => introduction::take_known(node, *peer, &frame),
+        MEET => introduction::take_meet(node, link, *peer, frame),
+        MET => introduction::take_met(node, *peer, &frame, deferred),
+        TALK => introduction::take_talk(node, *peer, &frame, deferred),
+        PARTED => introduction::take_parted(node, link, *peer, &frame),
+        REPORT => introduction::take_report(node, link, &frame),
         // Later versions may say more.
         _ => Ok(()),
     }
@@ -223,17 +236,26 @@ fn greet(node: &RoutingNode, link: &Arc<Link>, frame: &InFrame, deferred: &mut D
     if !link.part.goes_with(hello.part) {
         return violation("the two sides want different connections");
     }
-    if hello.node == node.name() || hello.node == link.own || !node.data().links.introduce(hello.node, link) {
+    let is_named = match link.peer.get() {
+        Some(name) => hello.node == *name,
+        None => hello.node != node.name() && hello.node != link.own && node.data().links.enter(hello.node, link),
+    };
+    if !is_named {
         return violation("the other side goes by a name that is taken");
     }
     let _ = link.peer.set(hello.node);
+    let _ = link.identity.set(hello.identity);
+    link.note_greeting();
+    if hello.part == Part::Introduced {
+        link.note_established();
+    }
     if let Some(pipes) = link.role.begin(link.own, hello) {
         let mut effects = Effects::none();
         let mut described = Vec::with_capacity(pipes.len());
         for mut named in pipes {
             let Some((name, pipe)) = named.take() else { continue };
             let (mut descriptor, more) = node.export(pipe.port(), hello.node);
-            descriptor.rename_nodes(|name| if name == node.name() { link.own } else { name });
+            descriptor.rename_nodes(|name| link.to_wire(node, name));
             apply(node, std::mem::replace(&mut effects, more), deferred);
             described.push((name, descriptor));
         }

@@ -28,6 +28,8 @@ pub(crate) enum LinkRole {
     /// One of the two: an isolated connection can be offered from both sides. Then the names that these go by on the
     /// link decide which one's pipes go to the other side, and which one's wait here to be joined with those.
     Stranger { pipes: Mutex<Vec<NamedPipe>>, arrivals: Arc<Arrivals> },
+    /// A third node has made them acquainted.
+    Introduced,
 }
 
 impl LinkRole {
@@ -36,7 +38,7 @@ impl LinkRole {
     pub(super) fn begin(&self, own: NodeName, hello: Hello) -> Option<Vec<NamedPipe>> {
         match self {
             LinkRole::Inviter(pipes) => Some(std::mem::take(&mut *pipes.lock())),
-            LinkRole::Invitee(_) => None,
+            LinkRole::Invitee(_) | LinkRole::Introduced => None,
             LinkRole::Stranger { pipes, arrivals } => {
                 let pipes = std::mem::take(&mut *pipes.lock());
                 if hello.part == Part::IsolatedInvitee || own < hello.node {
@@ -51,7 +53,7 @@ impl LinkRole {
     /// Where the pipes of the other side are awaited.
     pub(super) fn arrivals(&self) -> Option<&Arc<Arrivals>> {
         match self {
-            LinkRole::Inviter(_) => None,
+            LinkRole::Inviter(_) | LinkRole::Introduced => None,
             LinkRole::Invitee(arrivals) | LinkRole::Stranger { arrivals, .. } => Some(arrivals),
         }
     }
@@ -74,15 +76,29 @@ pub(crate) struct Link {
     pub(super) part: Part,
     pub(super) role: LinkRole,
     pub(super) sender: Arc<Sender>,
-    /// What this node is called on the link. On an isolated one that is a name of its own, so that several can lead to
-    /// one node, or back to this one, and so that nobody can pretend to be a node met elsewhere.
+    /// What this node is called on the link. On an isolated one, or one that a third node has brought about, that is a
+    /// name of its own, so that several can lead to one node, or back to this one, and so that nobody can pretend to
+    /// be a node met elsewhere.
     pub(super) own: NodeName,
-    /// The node at the other side, once it has said hello.
+    /// What the node at the other side is called, once that is known.
     pub(super) peer: OnceLock<NodeName>,
+    /// Who the node at the other side says it is, once that is known.
+    pub(super) identity: OnceLock<u128>,
+    has_greeted: AtomicBool,
+    acquaintances: Mutex<Acquaintances>,
     is_established: AtomicBool,
     socket: Socket,
     outgoing: Mutex<Outgoing>,
     io: Weak<Io>,
+}
+
+/// Third nodes that the two sides of a link have in common.
+#[derive(Default)]
+struct Acquaintances {
+    /// What they are called here, and on the link.
+    names: Vec<(NodeName, NodeName)>,
+    /// Those of them that have brought about the link, or have made use of it for an introduction.
+    introducers: Vec<NodeName>,
 }
 
 /// What waits to be written. Whatever does not fit into the socket waits here, and everything behind it.
@@ -131,6 +147,9 @@ impl Link {
             sender,
             own,
             peer: OnceLock::new(),
+            identity: OnceLock::new(),
+            has_greeted: AtomicBool::new(false),
+            acquaintances: Mutex::new(Rank::Leaf, Acquaintances::default()),
             is_established: AtomicBool::new(false),
             socket,
             outgoing,
@@ -144,15 +163,55 @@ impl Link {
 
     /// Sends a routing event.
     pub(crate) fn send_event(&self, node: &RoutingNode, mut event: Event<Message>) {
-        if self.own != node.name() {
-            event.rename_nodes(|name| if name == node.name() { self.own } else { name });
-        }
+        event.rename_nodes(|name| self.to_wire(node, name));
         self.send(wire::encode_event(event));
     }
 
-    /// What a node that the other side names is called in this process.
-    pub(super) fn known_as(&self, node: &RoutingNode, name: NodeName) -> NodeName {
-        if name == self.own { node.name() } else { name }
+    /// What a node is called on this link.
+    pub(super) fn to_wire(&self, node: &RoutingNode, name: NodeName) -> NodeName {
+        if name == node.name() {
+            return self.own;
+        }
+        let acquaintances = self.acquaintances.lock();
+        let found = acquaintances.names.iter().find(|(here, _)| *here == name);
+        found.map_or(name, |(_, on_link)| *on_link)
+    }
+
+    /// What a node that the other side speaks of is called here.
+    pub(super) fn from_wire(&self, node: &RoutingNode, name: NodeName) -> NodeName {
+        if name == self.own {
+            return node.name();
+        }
+        let acquaintances = self.acquaintances.lock();
+        let found = acquaintances.names.iter().find(|(_, on_link)| *on_link == name);
+        found.map_or(name, |(here, _)| *here)
+    }
+
+    /// Gives a third node a name on this link.
+    pub(super) fn give_name(&self, here: NodeName, on_link: NodeName) {
+        self.acquaintances.lock().names.push((here, on_link));
+    }
+
+    /// Notes who has brought about this link, and what that node is called on it.
+    pub(super) fn note_introducer(&self, here: NodeName, on_link: NodeName) {
+        let mut acquaintances = self.acquaintances.lock();
+        acquaintances.names.push((here, on_link));
+        acquaintances.introducers.push(here);
+    }
+
+    pub(super) fn has_introducer(&self, name: NodeName) -> bool {
+        self.acquaintances.lock().introducers.contains(&name)
+    }
+
+    pub(super) fn introducers(&self) -> Vec<NodeName> {
+        self.acquaintances.lock().introducers.clone()
+    }
+
+    /// Forgets a third node that is gone.
+    pub(super) fn forget(&self, name: NodeName) {
+        let mut acquaintances = self.acquaintances.lock();
+        acquaintances.names.retain(|(here, _)| *here != name);
+        acquaintances.introducers.retain(|here| *here != name);
     }
 
     /// Writes a frame, or queues what the socket does not take now. Never blocks.
@@ -180,6 +239,15 @@ impl Link {
 
     pub(super) fn is_stalled(&self) -> bool {
         self.outgoing.lock().is_stalled
+    }
+
+    /// True if the other side has said hello.
+    pub(super) fn has_greeted(&self) -> bool {
+        self.has_greeted.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_greeting(&self) {
+        self.has_greeted.store(true, Ordering::Relaxed);
     }
 
     /// Says that the pipes of the invitation are connected now.

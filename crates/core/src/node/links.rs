@@ -2,8 +2,9 @@
 
 use super::io::{self, Io};
 use super::link::{Link, LinkRole};
-use super::wire::{self, Part};
+use super::wire::{self, LinkNames, Part};
 use super::{RoutingNode, Sender};
+use crate::limits::{MAX_INTRODUCED_LINKS, MAX_KNOWN_LINKS};
 use libmojo_platform::{Interest, Listener, Socket, random};
 use libmojo_ports::NodeName;
 use libmojo_sync::atomic::{AtomicBool, Ordering};
@@ -74,6 +75,7 @@ impl Terms {
             (LinkRole::Stranger { .. }, _) => Part::IsolatedInviter,
             (LinkRole::Invitee(_), None) => Part::Invitee,
             (LinkRole::Invitee(_), Some(_)) => Part::IsolatedInvitee,
+            (LinkRole::Introduced, _) => Part::Introduced,
         }
     }
 
@@ -150,8 +152,45 @@ impl Links {
         self.table.lock().by_token.values().cloned().collect()
     }
 
+    /// What the links to a node are called that says it is a certain one, at most [`MAX_KNOWN_LINKS`] of them.
+    pub(super) fn with_identity(&self, identity: u128) -> Vec<LinkNames> {
+        let table = self.table.lock();
+        let links =
+            table.by_name.iter().filter(|(_, link)| !link.part.is_isolated() && link.identity.get() == Some(&identity));
+        links.map(|(peer, link)| LinkNames { own: link.own, peer: *peer }).take(MAX_KNOWN_LINKS).collect()
+    }
+
+    /// Makes a link that a third node has brought about. `None` if there are too many, or its name is taken.
+    pub(super) fn admit(
+        &self,
+        node: &RoutingNode,
+        socket: Socket,
+        names: LinkNames,
+        identity: u128,
+        sender: Arc<Sender>,
+    ) -> Option<Arc<Link>> {
+        let mut table = self.table.lock();
+        let io = table.io.clone()?;
+        let num_introduced = table.by_name.values().filter(|link| link.part == Part::Introduced).count();
+        if num_introduced >= MAX_INTRODUCED_LINKS
+            || names.peer == node.name()
+            || table.by_name.contains_key(&names.peer)
+        {
+            return None;
+        }
+        let token = table.next_token;
+        io.poller.add(socket.as_fd(), token, Interest { read: true, write: false }).ok()?;
+        table.next_token += 1;
+        let terms = Terms { role: LinkRole::Introduced, sender, isolation: None };
+        let link = table.open_as(node, names.own, token, socket, terms, &io);
+        let _ = link.peer.set(names.peer);
+        let _ = link.identity.set(identity);
+        table.by_name.insert(names.peer, link.clone());
+        Some(link)
+    }
+
     /// Makes the link known under the name that the other side gave. False if that is taken.
-    pub(super) fn introduce(&self, name: NodeName, link: &Arc<Link>) -> bool {
+    pub(super) fn enter(&self, name: NodeName, link: &Arc<Link>) -> bool {
         let mut table = self.table.lock();
         if table.by_name.contains_key(&name) {
             return false;
@@ -165,6 +204,7 @@ impl Links {
         table.forget(link.token);
         if let Some(name) = link.peer.get() {
             table.by_name.remove(name);
+            table.by_name.values().for_each(|link| link.forget(*name));
         }
     }
 
@@ -219,9 +259,25 @@ impl Table {
     /// said on it before this.
     fn open(&mut self, node: &RoutingNode, token: u64, socket: Socket, terms: Terms, io: &Arc<Io>) {
         let own = if terms.isolation.is_some() { NodeName(u128::from_le_bytes(random::<16>())) } else { node.name() };
+        self.open_as(node, own, token, socket, terms, io);
+    }
+
+    fn open_as(
+        &mut self,
+        node: &RoutingNode,
+        own: NodeName,
+        token: u64,
+        socket: Socket,
+        terms: Terms,
+        io: &Arc<Io>,
+    ) -> Arc<Link> {
         let link = Link::new(token, socket, own, terms, io);
         self.by_token.insert(token, Entry::Link(link.clone()));
-        link.send(wire::encode_hello(wire::Hello { node: own, part: link.part }));
+        let part = link.part;
+        // Strangers are told nothing by which they could know this node elsewhere.
+        let identity = if part.is_isolated() { own.0 } else { node.name().0 };
+        link.send(wire::encode_hello(wire::Hello { node: own, part, identity }));
+        link
     }
 
     fn forget(&mut self, token: u64) {

@@ -1,6 +1,7 @@
 //! A node: the routing of this process, its links to other processes, and how the two are brought together.
 
 mod frame;
+mod introduction;
 mod io;
 mod link;
 mod links;
@@ -11,13 +12,15 @@ mod wire;
 use crate::deferred::{Deferred, within_call};
 use crate::message::Message;
 use crate::pipe::Port;
+use introduction::Introductions;
 use libmojo_platform::random;
 use libmojo_ports::{Effects, NodeName, PortName};
-use libmojo_sync::{Arc, Mutex, OnceLock, Rank};
+use libmojo_sync::{Arc, Mutex, OnceLock, Rank, Weak};
 use progress::Progress;
 use std::fmt;
 use std::time::Instant;
 
+use link::Link;
 pub(crate) use link::LinkRole;
 pub use links::Connection;
 pub(crate) use links::{Carrier, Links, Terms, connect};
@@ -34,6 +37,7 @@ pub struct Node(RoutingNode);
 /// What the engine keeps with the routing of a node.
 pub struct NodeData {
     pub(crate) links: Links,
+    introductions: Introductions,
     progress: Progress,
     default_error_handler: Mutex<Option<ErrorHandler>>,
 }
@@ -63,6 +67,7 @@ impl Node {
         let name = NodeName(u128::from_le_bytes(random::<16>()));
         let data = NodeData {
             links: Links::new(),
+            introductions: Introductions::new(),
             progress: Progress::new(),
             default_error_handler: Mutex::new(Rank::Leaf, None),
         };
@@ -112,7 +117,7 @@ impl Node {
     /// See [`report_bad_message`](Self::report_bad_message); for a message from `sender`.
     pub fn report_bad_message_from(&self, sender: Option<&Arc<Sender>>, text: &str) {
         match sender {
-            Some(sender) => sender.report(format!("Received bad user message: {text}"), false),
+            Some(sender) => sender.report_bad(text),
             None => self.0.data().report_by_default(text, false),
         }
     }
@@ -163,11 +168,30 @@ fn call(handler: Option<ErrorHandler>, error: ProcessError) {
 /// The process at the other side of a link, as far as messages remember where they came from.
 pub struct Sender {
     handler: Mutex<Option<ErrorHandler>>,
+    /// Who has introduced it, and what it is called by that node.
+    introducer: Option<(Weak<Link>, NodeName)>,
 }
 
 impl Sender {
     pub(crate) fn new(handler: Option<ErrorHandler>) -> Arc<Self> {
-        Arc::new(Self { handler: Mutex::new(Rank::Leaf, handler) })
+        Arc::new(Self { handler: Mutex::new(Rank::Leaf, handler), introducer: None })
+    }
+
+    fn introduced(by: &Arc<Link>, name: NodeName) -> Arc<Self> {
+        let introducer = Some((Arc::downgrade(by), name));
+        Arc::new(Self { handler: Mutex::new(Rank::Leaf, None), introducer })
+    }
+
+    /// Reports a bad message to whoever knows the process.
+    fn report_bad(&self, text: &str) {
+        match &self.introducer {
+            Some((introducer, name)) => {
+                if let Some(introducer) = introducer.upgrade() {
+                    introducer.send(wire::encode_report(*name, text));
+                }
+            }
+            None => self.report(format!("Received bad user message: {text}"), false),
+        }
     }
 
     fn report(&self, message: String, disconnected: bool) {
@@ -181,7 +205,7 @@ pub(crate) fn apply(node: &RoutingNode, effects: Effects<Message>, deferred: &mu
     if effects.is_empty() {
         return;
     }
-    let Effects { forward, changed, dropped, neighbours, .. } = effects;
+    let Effects { forward, changed, dropped, neighbours, apart } = effects;
     let links = &node.data().links;
     let mut unreachable: Vec<NodeName> = Vec::new();
     for (to, event) in forward {
@@ -197,6 +221,7 @@ pub(crate) fn apply(node: &RoutingNode, effects: Effects<Message>, deferred: &mu
     for name in unreachable {
         apply(node, node.lose(name), deferred);
     }
+    apart.into_iter().for_each(|(a, b)| introduction::begin(node, a, b));
     node.data().progress.note();
 }
 

@@ -14,14 +14,24 @@
 //! | … 3 buffer | size (8), guid (16), has a writable (1), has a read-only descriptor (1); one or two descriptors |
 //! | … 4 descriptor | has one (1); one or no descriptor |
 //! | … 5 lost | comes with a port (1) |
-//! | hello | magic (8), lowest and highest version (2 each), features (4), node (16), part (1) |
+//! | hello | magic (8), lowest and highest version (2 each), features (4), node (16), part (1), identity (16) |
+//! | ask | number (8), identity of the other (16) |
+//! | known | number (8), count (4), each: own name (16), peer's name (16) |
+//! | meet | number (8), own name (16), peer's name and identity (16 each), introducer's name (16), has a socket (1) |
+//! | met | number (8), is there (1) |
+//! | talk, parted | peer's name (16) |
+//! | report | peer's name (16), text |
 
 use super::Sender;
-use super::frame::{EVENT, Fields, HELLO, INVITATION, InFrame, OutFrame, WireError, violation};
+use super::frame::{
+    ASK, EVENT, Fields, HELLO, INVITATION, InFrame, KNOWN, MEET, MET, OutFrame, REPORT, WireError, violation,
+};
 use crate::attachment::{Attachment, Cargo};
 use crate::buffer::{Guid, SharedBuffer};
 use crate::data_pipe::{Ring, Role};
-use crate::limits::{MAX_ATTACHMENTS, MAX_INVITATION_NAME_BYTES, MAX_INVITATION_PIPES};
+use crate::limits::{
+    MAX_ATTACHMENTS, MAX_INVITATION_NAME_BYTES, MAX_INVITATION_PIPES, MAX_KNOWN_LINKS, MAX_REPORT_BYTES,
+};
 use crate::message::Message;
 use crate::object::Object;
 use crate::payload::Payload;
@@ -58,6 +68,8 @@ pub(super) struct Hello {
     /// What the node is called on this link.
     pub(super) node: NodeName,
     pub(super) part: Part,
+    /// The same on all its links, so that a node can tell whether two of them lead to one place. Merely claimed.
+    pub(super) identity: u128,
 }
 
 /// The part that a side takes in the making of a connection.
@@ -68,10 +80,17 @@ pub(super) enum Part {
     /// As the first two, but the sides want to know nothing more of each other.
     IsolatedInvitee,
     IsolatedInviter,
+    /// A third node has made them acquainted.
+    Introduced,
 }
 
 impl Part {
-    const ALL: [Part; 4] = [Part::Invitee, Part::Inviter, Part::IsolatedInvitee, Part::IsolatedInviter];
+    const ALL: [Part; 5] =
+        [Part::Invitee, Part::Inviter, Part::IsolatedInvitee, Part::IsolatedInviter, Part::Introduced];
+
+    pub(super) fn is_isolated(self) -> bool {
+        matches!(self, Part::IsolatedInvitee | Part::IsolatedInviter)
+    }
 
     /// True if a connection can come of these two. Of isolated nodes both may invite.
     pub(super) fn goes_with(self, other: Part) -> bool {
@@ -81,6 +100,7 @@ impl Part {
                 | (Part::Inviter, Part::Invitee)
                 | (Part::IsolatedInvitee, Part::IsolatedInviter)
                 | (Part::IsolatedInviter, Part::IsolatedInvitee | Part::IsolatedInviter)
+                | (Part::Introduced, Part::Introduced)
         )
     }
 }
@@ -92,6 +112,7 @@ pub(super) fn encode_hello(hello: Hello) -> OutFrame {
     meta.extend_from_slice(&0u32.to_le_bytes());
     meta.extend_from_slice(&hello.node.0.to_le_bytes());
     meta.push(hello.part as u8);
+    meta.extend_from_slice(&hello.identity.to_le_bytes());
     OutFrame { kind: HELLO, meta, payload: Payload::default(), descriptors: Vec::new() }
 }
 
@@ -106,9 +127,9 @@ pub(super) fn decode_hello(frame: &InFrame) -> Result<Hello, WireError> {
     }
     // Features that only the other side has are of no use. Later versions may say more behind these fields.
     fields.u32()?;
-    let (node, part) = (NodeName(fields.u128()?), fields.u8()?);
+    let (node, part, identity) = (NodeName(fields.u128()?), fields.u8()?, fields.u128()?);
     match Part::ALL.get(usize::from(part)) {
-        Some(part) => Ok(Hello { node, part: *part }),
+        Some(part) => Ok(Hello { node, part: *part, identity }),
         None => violation(format!("a hello with an unknown part {part}")),
     }
 }
@@ -134,6 +155,138 @@ pub(super) fn decode_invitation(frame: &InFrame) -> Result<Vec<(Vec<u8>, PortDes
     }
     fields.end()?;
     Ok(pipes)
+}
+
+// ---- introductions ---------------------------------------------------------------------------------------
+
+/// What the nodes at the two ends of a link are called there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LinkNames {
+    pub(super) own: NodeName,
+    pub(super) peer: NodeName,
+}
+
+impl LinkNames {
+    /// The same link from the other end.
+    pub(super) fn reversed(self) -> Self {
+        Self { own: self.peer, peer: self.own }
+    }
+}
+
+pub(super) fn encode_ask(number: u64, identity: u128) -> OutFrame {
+    plain(ASK, [number.to_le_bytes().as_slice(), &identity.to_le_bytes()].concat())
+}
+
+pub(super) fn decode_ask(frame: &InFrame) -> Result<(u64, u128), WireError> {
+    let mut fields = Fields::new(&frame.meta);
+    let decoded = (fields.u64()?, fields.u128()?);
+    fields.end()?;
+    Ok(decoded)
+}
+
+pub(super) fn encode_known(number: u64, links: &[LinkNames]) -> OutFrame {
+    let mut meta = number.to_le_bytes().to_vec();
+    meta.extend_from_slice(&count(links.len()));
+    for LinkNames { own, peer } in links {
+        meta.extend_from_slice(&own.0.to_le_bytes());
+        meta.extend_from_slice(&peer.0.to_le_bytes());
+    }
+    plain(KNOWN, meta)
+}
+
+pub(super) fn decode_known(frame: &InFrame) -> Result<(u64, Vec<LinkNames>), WireError> {
+    let mut fields = Fields::new(&frame.meta);
+    let number = fields.u64()?;
+    let mut links = Vec::new();
+    for _ in 0..fields.count(MAX_KNOWN_LINKS, "links to one node")? {
+        links.push(get_names(&mut fields)?);
+    }
+    fields.end()?;
+    Ok((number, links))
+}
+
+/// An offer to make use of a link.
+pub(super) struct Meet {
+    pub(super) number: u64,
+    pub(super) names: LinkNames,
+    /// Who the node at the other side says it is.
+    pub(super) identity: u128,
+    /// What the node that makes the offer is called on the link.
+    pub(super) introducer: NodeName,
+    /// The link itself, unless there is one already.
+    pub(super) socket: Option<OwnedFd>,
+}
+
+pub(super) fn encode_meet(meet: Meet) -> OutFrame {
+    let mut meta = meet.number.to_le_bytes().to_vec();
+    for name in [meet.names.own.0, meet.names.peer.0, meet.identity, meet.introducer.0] {
+        meta.extend_from_slice(&name.to_le_bytes());
+    }
+    meta.push(meet.socket.is_some().into());
+    OutFrame { descriptors: meet.socket.into_iter().collect(), ..plain(MEET, meta) }
+}
+
+/// Reads an offer. The socket is missing if this process has no room for it.
+pub(super) fn decode_meet(frame: InFrame) -> Result<(Meet, bool), WireError> {
+    let mut fields = Fields::new(&frame.meta);
+    let (number, names, identity) = (fields.u64()?, get_names(&mut fields)?, fields.u128()?);
+    let (introducer, has_socket) = (NodeName(fields.u128()?), fields.bool()?);
+    fields.end()?;
+    if frame.descriptors.len() != usize::from(has_socket) {
+        return violation("an introduction without its socket, or with too many");
+    }
+    let socket = frame.descriptors.into_iter().next().flatten();
+    Ok((Meet { number, names, identity, introducer, socket }, has_socket))
+}
+
+pub(super) fn encode_met(number: u64, is_there: bool) -> OutFrame {
+    plain(MET, [number.to_le_bytes().as_slice(), &[is_there.into()]].concat())
+}
+
+pub(super) fn decode_met(frame: &InFrame) -> Result<(u64, bool), WireError> {
+    let mut fields = Fields::new(&frame.meta);
+    let decoded = (fields.u64()?, fields.bool()?);
+    fields.end()?;
+    Ok(decoded)
+}
+
+/// Something about a node that was introduced: [`TALK`] or [`PARTED`].
+pub(super) fn encode_about(kind: u16, peer: NodeName) -> OutFrame {
+    plain(kind, peer.0.to_le_bytes().to_vec())
+}
+
+pub(super) fn decode_about(frame: &InFrame) -> Result<NodeName, WireError> {
+    let mut fields = Fields::new(&frame.meta);
+    let peer = NodeName(fields.u128()?);
+    fields.end()?;
+    Ok(peer)
+}
+
+pub(super) fn encode_report(peer: NodeName, text: &str) -> OutFrame {
+    let mut end = text.len().min(MAX_REPORT_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let text = text.get(..end).unwrap_or_default();
+    plain(REPORT, [peer.0.to_le_bytes().as_slice(), text.as_bytes()].concat())
+}
+
+pub(super) fn decode_report(frame: &InFrame) -> Result<(NodeName, String), WireError> {
+    let mut fields = Fields::new(&frame.meta);
+    let peer = NodeName(fields.u128()?);
+    let text = fields.rest();
+    if text.len() > MAX_REPORT_BYTES {
+        return violation(format!("a report of {} bytes", text.len()));
+    }
+    Ok((peer, String::from_utf8_lossy(text).into_owned()))
+}
+
+fn plain(kind: u16, meta: Vec<u8>) -> OutFrame {
+    OutFrame { kind, meta, payload: Payload::default(), descriptors: Vec::new() }
+}
+
+fn get_names(fields: &mut Fields<'_>) -> Result<LinkNames, WireError> {
+    Ok(LinkNames { own: NodeName(fields.u128()?), peer: NodeName(fields.u128()?) })
 }
 
 // ---- events ----------------------------------------------------------------------------------------------

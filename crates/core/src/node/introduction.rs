@@ -1,0 +1,256 @@
+//! Introductions: how two nodes between which this one passes things on come to talk directly.
+//!
+//! Whoever is in between knows both; nobody else has to. It asks each whether there is a link to the other already,
+//! and otherwise makes one and gives each an end. On that link it gives the two names of their own, and one to itself,
+//! so that all three can speak of each other on each of the links between them, and no node can pretend to be one that
+//! somebody else has introduced. When both have said that they have their ends, each may make use of it, and what was
+//! passed on is left out. Until then, and if any of this fails, things go on being passed on.
+
+use super::frame::{InFrame, PARTED, TALK, WireError, violation};
+use super::link::Link;
+use super::wire::{self, LinkNames, Meet};
+use super::{RoutingNode, Sender, apply};
+use crate::deferred::Deferred;
+use libmojo_platform::{Socket, random};
+use libmojo_ports::NodeName;
+use libmojo_sync::{Arc, Mutex, Rank};
+use std::collections::HashMap;
+
+/// The introductions that a node makes, or has made.
+pub(super) struct Introductions(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    last_number: u64,
+    /// The lower name first.
+    numbers: HashMap<[NodeName; 2], u64>,
+    by_number: HashMap<u64, Introduction>,
+}
+
+struct Introduction {
+    pair: [NodeName; 2],
+    stage: Stage,
+}
+
+enum Stage {
+    /// Both are asked which links to the other they have.
+    Asked([Option<Vec<LinkNames>>; 2]),
+    /// Both have been offered one; who has taken it.
+    Offered([bool; 2]),
+    /// They know each other, or never will.
+    Over,
+}
+
+fn sorted(mut pair: [NodeName; 2]) -> [NodeName; 2] {
+    pair.sort();
+    pair
+}
+
+impl Introduction {
+    /// Which of the two a node is.
+    fn position(&self, name: NodeName) -> Option<usize> {
+        self.pair.iter().position(|other| *other == name)
+    }
+}
+
+impl Introductions {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Rank::Leaf, Table::default()))
+    }
+
+    /// Begins one, unless these two had theirs.
+    fn begin(&self, pair: [NodeName; 2]) -> Option<u64> {
+        let mut table = self.0.lock();
+        let number = table.last_number + 1;
+        if table.numbers.contains_key(&sorted(pair)) {
+            return None;
+        }
+        table.last_number = number;
+        table.numbers.insert(sorted(pair), number);
+        table.by_number.insert(number, Introduction { pair, stage: Stage::Asked([None, None]) });
+        Some(number)
+    }
+
+    /// Takes the answer of one. Returns the two with their links once both have answered.
+    fn note_known(
+        &self,
+        number: u64,
+        from: NodeName,
+        links: Vec<LinkNames>,
+    ) -> Option<([NodeName; 2], [Vec<LinkNames>; 2])> {
+        let mut table = self.0.lock();
+        let introduction = table.by_number.get_mut(&number)?;
+        let position = introduction.position(from)?;
+        let Stage::Asked(answers) = &mut introduction.stage else { return None };
+        *answers.get_mut(position)? = Some(links);
+        let [Some(first), Some(second)] = answers else { return None };
+        let known = [std::mem::take(first), std::mem::take(second)];
+        introduction.stage = Stage::Offered([false; 2]);
+        Some((introduction.pair, known))
+    }
+
+    /// Takes the answer of one. Returns the two once both have the link.
+    fn note_met(&self, number: u64, from: NodeName, is_there: bool) -> Option<[NodeName; 2]> {
+        let mut table = self.0.lock();
+        let introduction = table.by_number.get_mut(&number)?;
+        let position = introduction.position(from)?;
+        let Stage::Offered(met) = &mut introduction.stage else { return None };
+        *met.get_mut(position)? = is_there;
+        let is_done = *met == [true; 2];
+        if is_done || !is_there {
+            introduction.stage = Stage::Over;
+        }
+        is_done.then_some(introduction.pair)
+    }
+
+    /// Gives up all with a node that is gone.
+    pub(super) fn forget(&self, name: NodeName) {
+        let mut table = self.0.lock();
+        table.numbers.retain(|pair, _| !pair.contains(&name));
+        table.by_number.retain(|_, introduction| introduction.position(name).is_none());
+    }
+}
+
+// ---- the node in between ---------------------------------------------------------------------------------
+
+/// Introduces two nodes to each other, unless this was done or tried before.
+pub(super) fn begin(node: &RoutingNode, a: NodeName, b: NodeName) {
+    let links = &node.data().links;
+    let (Some(link_a), Some(link_b)) = (links.find(a), links.find(b)) else { return };
+    if link_a.part.is_isolated() || link_b.part.is_isolated() {
+        return;
+    }
+    let (Some(identity_a), Some(identity_b)) = (link_a.identity.get(), link_b.identity.get()) else { return };
+    if let Some(number) = node.data().introductions.begin([a, b]) {
+        link_a.send(wire::encode_ask(number, *identity_b));
+        link_b.send(wire::encode_ask(number, *identity_a));
+    }
+}
+
+/// Takes what one of the two says about its links.
+pub(super) fn take_known(node: &RoutingNode, from: NodeName, frame: &InFrame) -> Result<(), WireError> {
+    let (number, known) = wire::decode_known(frame)?;
+    let Some(([a, b], [known_a, known_b])) = node.data().introductions.note_known(number, from, known) else {
+        return Ok(());
+    };
+    let links = &node.data().links;
+    let (Some(link_a), Some(link_b)) = (links.find(a), links.find(b)) else { return Ok(()) };
+    let (Some(identity_a), Some(identity_b)) = (link_a.identity.get(), link_b.identity.get()) else { return Ok(()) };
+    let common = known_a.into_iter().find(|names| known_b.contains(&names.reversed()));
+    let (names, sockets) = match common {
+        Some(names) => (names, None),
+        None => match Socket::pair() {
+            Ok(sockets) => (LinkNames { own: new_name(), peer: new_name() }, Some(sockets)),
+            // Without descriptors things go on as they are.
+            Err(_) => return Ok(()),
+        },
+    };
+    let (socket_a, socket_b) = sockets.map(|(a, b)| (a.into(), b.into())).unzip();
+    let introducer = new_name();
+    link_a.give_name(b, names.peer);
+    link_b.give_name(a, names.own);
+    let (for_a, for_b) = (names, names.reversed());
+    link_a.send(wire::encode_meet(Meet { number, names: for_a, identity: *identity_b, introducer, socket: socket_a }));
+    link_b.send(wire::encode_meet(Meet { number, names: for_b, identity: *identity_a, introducer, socket: socket_b }));
+    Ok(())
+}
+
+/// Takes what one of the two says about the link that it was offered.
+pub(super) fn take_met(
+    node: &RoutingNode,
+    from: NodeName,
+    frame: &InFrame,
+    deferred: &mut Deferred,
+) -> Result<(), WireError> {
+    let (number, is_there) = wire::decode_met(frame)?;
+    let Some([a, b]) = node.data().introductions.note_met(number, from, is_there) else { return Ok(()) };
+    apply(node, node.introduce(a, b), deferred);
+    for (name, other) in [(a, b), (b, a)] {
+        if let Some(link) = node.data().links.find(name) {
+            link.send(wire::encode_about(TALK, link.to_wire(node, other)));
+        }
+    }
+    Ok(())
+}
+
+/// Takes the news that the link between two that were introduced is gone.
+pub(super) fn take_parted(node: &RoutingNode, link: &Link, from: NodeName, frame: &InFrame) -> Result<(), WireError> {
+    let other = link.from_wire(node, wire::decode_about(frame)?);
+    node.part(from, other);
+    Ok(())
+}
+
+/// Takes a report about a node that was introduced to the one that reports.
+pub(super) fn take_report(node: &RoutingNode, link: &Link, frame: &InFrame) -> Result<(), WireError> {
+    let (name, text) = wire::decode_report(frame)?;
+    let other = link.from_wire(node, name);
+    // A node that was not introduced has no name of its own on the link.
+    if other != name
+        && let Some(reported) = node.data().links.find(other)
+    {
+        reported.sender.report_bad(&text);
+    }
+    Ok(())
+}
+
+// ---- those who are introduced ----------------------------------------------------------------------------
+
+/// Says which links there are to a node.
+pub(super) fn take_ask(node: &RoutingNode, link: &Link, frame: &InFrame) -> Result<(), WireError> {
+    let (number, identity) = wire::decode_ask(frame)?;
+    link.send(wire::encode_known(number, &node.data().links.with_identity(identity)));
+    Ok(())
+}
+
+/// Takes the offer of a link.
+pub(super) fn take_meet(node: &RoutingNode, link: &Arc<Link>, from: NodeName, frame: InFrame) -> Result<(), WireError> {
+    let (Meet { number, names, identity, introducer, socket }, has_socket) = wire::decode_meet(frame)?;
+    if link.part.is_isolated() {
+        return violation("an introduction over an isolated connection");
+    }
+    let links = &node.data().links;
+    let offered = match socket.map(Socket::from_fd) {
+        Some(Ok(socket)) => {
+            let sender = Sender::introduced(link, names.peer);
+            links.admit(node, socket, names, identity, sender)
+        }
+        Some(Err(_)) => return violation("an introduction with something that is no connected socket"),
+        None if has_socket => None,
+        None => links.find(names.peer).filter(|link| link.own == names.own && !link.part.is_isolated()),
+    };
+    if let Some(offered) = &offered {
+        offered.note_introducer(from, introducer);
+        node.acquaint(from, names.peer);
+    }
+    link.send(wire::encode_met(number, offered.is_some()));
+    Ok(())
+}
+
+/// Makes use of a link that the other side has too.
+pub(super) fn take_talk(
+    node: &RoutingNode,
+    from: NodeName,
+    frame: &InFrame,
+    deferred: &mut Deferred,
+) -> Result<(), WireError> {
+    let peer = wire::decode_about(frame)?;
+    let links = &node.data().links;
+    if links.find(peer).is_some_and(|link| link.has_introducer(from)) {
+        apply(node, node.introduce(from, peer), deferred);
+    }
+    Ok(())
+}
+
+/// Tells those who have brought about a link that it is gone.
+pub(super) fn report_end(node: &RoutingNode, link: &Link) {
+    let Some(peer) = link.peer.get() else { return };
+    for introducer in link.introducers() {
+        if let Some(introducer) = node.data().links.find(introducer) {
+            introducer.send(wire::encode_about(PARTED, *peer));
+        }
+    }
+}
+
+fn new_name() -> NodeName {
+    NodeName(u128::from_le_bytes(random::<16>()))
+}
