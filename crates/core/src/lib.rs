@@ -32,4 +32,7 @@ pub mod wait;
 pub mod watcher;
 
 pub use deferred::as_one_call;
-pub use libmojo_platform::{AccessError, Credentials, Listener, Mapping, Socket, monotonic_micros};
+pub use libmojo_platform::{
+    AccessError, Credentials, INHERITED_SOCKET, Listener, Mapping, Socket, inherited_socket, monotonic_micros,
+    spawn_with_socket,
+};

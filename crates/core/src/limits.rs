@@ -86,10 +86,10 @@ pub(crate) const MAX_REPORT_BYTES: usize = 4096;
 
 /// The present limit on payloads.
 pub(crate) fn max_message_bytes() -> usize {
-    Limits::current().max_message_bytes as usize
+    MESSAGE_BYTES.load(Ordering::Relaxed) as usize
 }
 
 /// The present limit on shared memory.
 pub(crate) fn max_shared_memory_bytes() -> u64 {
-    Limits::current().max_shared_memory_bytes
+    SHARED_MEMORY_BYTES.load(Ordering::Relaxed)
 }

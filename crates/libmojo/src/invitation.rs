@@ -6,6 +6,7 @@ use libmojo_core::Socket;
 use libmojo_core::invitation as core;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::process::{Child, Command};
 
 /// An invitation to another process: pipes under names, of which this process keeps one end each.
 ///
@@ -107,7 +108,62 @@ impl Invitation {
     }
 }
 
+/// The environment variable by which a process finds the socket that [`Invitation::spawn`] has left to it: two decimal
+/// numbers with a colon between, the descriptor, and its inode, by which it can be told from another descriptor
+/// with the same number. Programs in any language can take part by it, on either side.
+pub const INVITATION_VARIABLE: &str = libmojo_core::INHERITED_SOCKET;
+
+impl Invitation {
+    /// Starts a process and sends it the invitation, which it accepts with
+    /// [`AcceptedInvitation::inherited`]. The process inherits one end of a new socket; no other process does, whoever
+    /// starts one at the same time.
+    ///
+    /// # Errors
+    /// What starting a process can fail with. The attached pipes are closed.
+    ///
+    /// ```no_run
+    /// use libmojo::Invitation;
+    /// use std::process::Command;
+    ///
+    /// let invitation = Invitation::new();
+    /// let pipe = invitation.attach(b"jobs")?;
+    /// let (mut child, connection) = invitation.spawn(&mut Command::new("worker"))?;
+    /// // … and in the worker: AcceptedInvitation::inherited()?.extract(b"jobs")? …
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spawn(self, command: &mut Command) -> io::Result<(Child, Connection)> {
+        self.spawn_with(command, SendOptions::default())
+    }
+
+    /// Like [`spawn`](Self::spawn), with options; not with isolation.
+    ///
+    /// # Errors
+    /// As for [`spawn`](Self::spawn).
+    pub fn spawn_with(self, command: &mut Command, options: SendOptions) -> io::Result<(Child, Connection)> {
+        let (ours, theirs) = Socket::pair()?;
+        let mut child = libmojo_core::spawn_with_socket(command, &theirs)?;
+        drop(theirs);
+        match self.send_with(ours, options) {
+            Ok(connection) => Ok((child, connection)),
+            Err((error, _)) => {
+                // It would wait in vain. Both fail only if it has ended already.
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(error.into())
+            }
+        }
+    }
+}
+
 impl AcceptedInvitation {
+    /// Accepts the invitation that this process was [started](Invitation::spawn) with. Can be called once.
+    ///
+    /// # Errors
+    /// `NotFound` if it was not started with one, or what accepting can fail with.
+    pub fn inherited() -> io::Result<Self> {
+        Self::accept(libmojo_core::inherited_socket()?).map_err(|(error, _)| error.into())
+    }
+
     /// Accepts an invitation over a connected UNIX stream socket. Returns at once; whether there is anybody at
     /// the other side shows at the extracted pipes.
     ///

@@ -54,7 +54,7 @@ pub use error::{
     TakeError, TryRecvError, WaitError, WatchError,
 };
 pub use handle::Handle;
-pub use invitation::{AcceptedInvitation, Invitation, socket_pair};
+pub use invitation::{AcceptedInvitation, INVITATION_VARIABLE, Invitation, socket_pair};
 pub use libmojo_core::buffer::Guid;
 pub use libmojo_core::invitation::SendOptions;
 pub use libmojo_core::limits;

@@ -26,6 +26,13 @@ const HELLO: u32 = 1;
 const DESCRIPTORS: u32 = 2;
 const INVITATION: u32 = 3;
 const EVENT: u32 = 4;
+const ASK: u32 = 5;
+const KNOWN: u32 = 6;
+const MEET: u32 = 7;
+const MET: u32 = 8;
+const TALK: u32 = 9;
+const PARTED: u32 = 10;
+const REPORT: u32 = 11;
 const UNKNOWN: u32 = 77;
 
 /// The kinds of events.
@@ -612,6 +619,139 @@ fn malformed_invitations_are_a_breach_of_the_protocol() {
             attack.write(&frame(INVITATION, &invitation(&[(b"pipe", port(PORT))])));
         })],
     );
+}
+
+// ---- introductions ---------------------------------------------------------------------------------------
+
+/// An offer of a link: its number, what its two ends and the attacker are called on it, and whether a socket comes.
+fn meet(number: u64, own: u128, peer: u128, has_socket: u8) -> Vec<u8> {
+    let mut meta = number.to_le_bytes().to_vec();
+    [own, peer, 1, 2].iter().for_each(|name| meta.extend(name.to_le_bytes()));
+    meta.push(has_socket);
+    meta
+}
+
+impl Attack {
+    /// Sends a frame with descriptors.
+    fn write_frame_with(&mut self, kind: u32, meta: &[u8], descriptors: &[BorrowedFd<'_>]) {
+        self.write_with(&header(DESCRIPTORS, 0, 0, descriptors.len()), descriptors);
+        self.write(&[header(kind, meta.len(), 0, descriptors.len()), meta.to_vec()].concat());
+    }
+
+    /// The answer to an offer.
+    fn read_met(&mut self) -> (u64, u8) {
+        loop {
+            let (kind, meta) = self.read_frame();
+            if kind == MET {
+                return (u64::from_le_bytes(meta[..8].try_into().unwrap()), meta[8]);
+            }
+        }
+    }
+}
+
+#[test]
+fn malformed_introductions_are_a_breach_of_the_protocol() {
+    carry_out_after_greeting(
+        &BOTH,
+        &[
+            ("a question that ends early", |attack| attack.write(&frame(ASK, &[0; 23]))),
+            ("a question with more behind it", |attack| attack.write(&frame(ASK, &[0; 25]))),
+            ("more links than anybody has", |attack| {
+                attack.write(&frame(KNOWN, &[&[0; 8][..], &17u32.to_le_bytes(), &[0; 17 * 32]].concat()));
+            }),
+            ("fewer links than announced", |attack| {
+                attack.write(&frame(KNOWN, &[&[0; 8][..], &2u32.to_le_bytes(), &[0; 32]].concat()));
+            }),
+            ("an offer that ends early", |attack| attack.write(&frame(MEET, &meet(1, 3, 4, 0)[..72]))),
+            ("an offer without the socket", |attack| attack.write(&frame(MEET, &meet(1, 3, 4, 1)))),
+            ("an offer with a socket that it does not mention", |attack| {
+                let (ours, _theirs) = socket_pair().unwrap();
+                attack.write_frame_with(MEET, &meet(1, 3, 4, 0), &[ours.as_fd()]);
+            }),
+            ("an offer with two sockets", |attack| {
+                let (ours, theirs) = socket_pair().unwrap();
+                attack.write_frame_with(MEET, &meet(1, 3, 4, 1), &[ours.as_fd(), theirs.as_fd()]);
+            }),
+            ("an offer with a file", |attack| {
+                let file = File::open("/dev/null").unwrap();
+                attack.write_frame_with(MEET, &meet(1, 3, 4, 1), &[file.as_fd()]);
+            }),
+            ("an answer of another size", |attack| attack.write(&frame(MET, &[0; 8]))),
+            ("an answer that is neither yes nor no", |attack| {
+                attack.write(&frame(MET, &[0, 0, 0, 0, 0, 0, 0, 0, 2]));
+            }),
+            ("a permission without a name", |attack| attack.write(&frame(TALK, &[]))),
+            ("news of nobody", |attack| attack.write(&frame(PARTED, &[0; 15]))),
+            ("a report of nobody", |attack| attack.write(&frame(REPORT, &[0; 15]))),
+            ("a report that is too long", |attack| attack.write(&frame(REPORT, &[0; 16 + 4097]))),
+        ],
+    );
+}
+
+#[test]
+fn introductions_that_nobody_asked_for_lead_to_nothing() {
+    for victim in BOTH {
+        let scene = Scene::new();
+        let mut attack = Attack::begin(victim, &scene.node);
+        attack.greet();
+        attack.invite();
+        // Answers without a question, news and reports of nodes that nobody has introduced.
+        for number in [0, 1, 2, u64::MAX] {
+            let number = number.to_le_bytes();
+            attack.write(&frame(KNOWN, &[&number[..], &0u32.to_le_bytes()].concat()));
+            attack.write(&frame(MET, &[&number[..], &[1]].concat()));
+        }
+        for name in [0, ATTACKER, attack.victim_name, 77] {
+            attack.write(&frame(TALK, &u128::to_le_bytes(name)));
+            attack.write(&frame(PARTED, &u128::to_le_bytes(name)));
+            attack.write(&frame(REPORT, &[&u128::to_le_bytes(name)[..], b"bad"].concat()));
+        }
+        // A link that there is not, and names that are taken.
+        attack.write(&frame(MEET, &meet(5, 3, 4, 0)));
+        assert_eq!(attack.read_met(), (5, 0));
+        attack.write(&frame(MEET, &meet(6, attack.victim_name, ATTACKER, 0)));
+        assert_eq!(attack.read_met(), (6, 1), "the link to the attacker itself");
+        let victim_name = attack.victim_name;
+        for (number, peer) in [(7, ATTACKER), (8, victim_name)] {
+            let (ours, _theirs) = socket_pair().unwrap();
+            attack.write_frame_with(MEET, &meet(number, 3, peer, 1), &[ours.as_fd()]);
+            assert_eq!(attack.read_met(), (number, 0));
+        }
+        attack.close();
+        attack.assert_link_fails("introductions that nobody asked for", false);
+        scene.end();
+    }
+}
+
+#[test]
+fn a_link_that_was_introduced_can_be_broken_and_costs_nothing_else() {
+    for victim in BOTH {
+        let scene = Scene::new();
+        let mut attack = Attack::begin(victim, &scene.node);
+        attack.greet();
+        attack.invite();
+        let wrong_hello = frame(HELLO, &hello((1, 1), 99, 4));
+        let right_hello = frame(HELLO, &hello((1, 1), 104, 4));
+        let nonsense = [right_hello.clone(), frame(EVENT, &[1; 100])].concat();
+        let words: [(u64, &[u8]); 4] = [(101, b"not the protocol"), (102, &wrong_hello), (104, &nonsense), (105, b"")];
+        for (number, words) in words {
+            let (ours, theirs) = socket_pair().unwrap();
+            attack.write_frame_with(MEET, &meet(number, 3 + u128::from(number), number.into(), 1), &[ours.as_fd()]);
+            assert_eq!(attack.read_met(), (number, 1));
+            drop(ours);
+            let mut theirs = UnixStream::from(theirs);
+            theirs.write_all(words).unwrap();
+            theirs.shutdown(Shutdown::Write).unwrap();
+            // Says hello, and then hangs up.
+            let mut answer = Vec::new();
+            theirs.read_to_end(&mut answer).unwrap();
+            assert_eq!(answer[..4], HELLO.to_le_bytes());
+            scene.assert_friend_is_there();
+        }
+        attack.close();
+        attack.assert_link_fails("introductions to nonsense", false);
+        scene.end();
+    }
 }
 
 #[test]

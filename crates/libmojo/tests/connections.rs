@@ -5,8 +5,8 @@ mod worlds;
 
 use libmojo::limits::MAX_INVITATION_NAME_BYTES;
 use libmojo::{
-    AcceptedInvitation, Connection, ErrorHandler, FuseError, Invitation, InvitationError, MessagePipe, Node,
-    ProcessError, SendOptions, Server, Signals, connect, connect_abstract, socket_pair,
+    AcceptedInvitation, Connection, ErrorHandler, FuseError, INVITATION_VARIABLE, Invitation, InvitationError,
+    MessagePipe, Node, ProcessError, SendOptions, Server, Signals, connect, connect_abstract, socket_pair,
 };
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
@@ -783,4 +783,81 @@ fn those_who_were_introduced_go_on_talking_while_whoever_introduced_them_is_stop
     assert_connected(&ends[0], &ends[1]);
     drop((ends, carriers, consumer, child));
     finish(alone, &[&main, &nodes[0], &nodes[1]]);
+}
+
+// ---- processes that are started with an invitation -------------------------------------------------------
+
+fn this_test_binary(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", test, "--nocapture"]).stdout(std::process::Stdio::null());
+    command
+}
+
+#[test]
+#[ignore = "run by other tests, in a process of its own"]
+fn child_was_started_with_an_invitation() {
+    let Ok(accepted) = AcceptedInvitation::inherited() else { return };
+    let _watchdog = watchdog();
+    let again = AcceptedInvitation::inherited().unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::NotFound);
+    let pipe = accepted.extract(b"main").unwrap();
+    // Another process that this one starts has the variable, and nothing else.
+    let status = this_test_binary("child_has_only_the_variable").status().unwrap();
+    assert!(status.success());
+    send(&pipe, "hello");
+    assert_closed(&pipe);
+}
+
+#[test]
+#[ignore = "run by other tests, in a process of its own"]
+fn child_has_only_the_variable() {
+    if std::env::var_os(INVITATION_VARIABLE).is_some() {
+        assert_eq!(AcceptedInvitation::inherited().unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}
+
+#[test]
+fn a_process_is_started_with_an_invitation_that_nobody_else_inherits() {
+    let (alone, node) = (alone(), Node::new());
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let siblings = scope.spawn(|| {
+            let mut count = 0;
+            while !is_done.load(std::sync::atomic::Ordering::SeqCst) || count == 0 {
+                let output = Command::new("ls").args(["-l", "/proc/self/fd"]).output().unwrap();
+                let listed = String::from_utf8(output.stdout).unwrap();
+                assert!(listed.contains("pipe:") && !listed.contains("socket:"), "{listed}");
+                count += 1;
+            }
+        });
+        for _ in 0..10 {
+            let invitation = Invitation::new_on(&node);
+            let pipe = invitation.attach(b"main").unwrap();
+            let mut command = this_test_binary("child_was_started_with_an_invitation");
+            let (mut child, connection) = invitation.spawn(&mut command).unwrap();
+            // The same command again starts a process that inherits nothing.
+            let mut other = command.spawn().unwrap();
+            assert_eq!(recv(&pipe), "hello");
+            drop(pipe);
+            assert!(child.wait().unwrap().success());
+            assert!(other.wait().unwrap().success());
+            eventually("the connection has ended", || !connection.is_open());
+        }
+        is_done.store(true, std::sync::atomic::Ordering::SeqCst);
+        siblings.join().unwrap();
+    });
+    finish(alone, &[&node]);
+}
+
+#[test]
+fn a_process_that_cannot_be_started_closes_the_pipes_of_its_invitation() {
+    let alone = alone();
+    let invitation = Invitation::new();
+    let pipe = invitation.attach(b"main").unwrap();
+    let error = invitation.spawn(&mut Command::new("/nowhere/to/be/found")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_closed(&pipe);
+    assert_eq!(AcceptedInvitation::inherited().unwrap_err().kind(), ErrorKind::NotFound);
+    drop(pipe);
+    finish(alone, &[]);
 }

@@ -16,17 +16,20 @@
 //! - [`Poller`]: waiting for many sockets at once, level-triggered, with a wake-up from any thread. Sockets can be
 //!   added, changed and removed while a thread waits.
 //! - [`Doorbell`]: a descriptor that threads of this process make readable for one another.
+//! - [`spawn_with_socket`]: starting a process that inherits a socket and nothing else, and [`inherited_socket`], with
+//!   which it finds that.
 //! - [`random`]: bytes that nobody can guess; [`monotonic_micros`]: a clock that never goes back, the same for all
 //!   processes; and [`open_descriptor_count`], for tests that look for leaks.
 //!
 //! Every descriptor made or received here is not inherited by executed programs from its first moment.
 //!
-//! `mapping` is the only module with unsafe code.
+//! `mapping` and `inherit` are the only modules with unsafe code.
 #![deny(unsafe_code)]
 
 mod descriptor;
 mod doorbell;
 mod entropy;
+mod inherit;
 mod listener;
 mod mapping;
 mod memory;
@@ -37,6 +40,7 @@ mod time;
 pub use descriptor::open_descriptor_count;
 pub use doorbell::Doorbell;
 pub use entropy::random;
+pub use inherit::{INHERITED_SOCKET, inherited_socket, spawn_with_socket};
 pub use listener::{Credentials, Listener};
 pub use mapping::{AccessError, Mapping};
 pub use memory::SharedMemory;

@@ -132,84 +132,253 @@ impl<W: Clone> WatchSet<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signals::Signals;
+    use Step::*;
+    use std::collections::HashMap;
+
+    const NONE: Signals = Signals::NONE;
+    const R: Signals = Signals::READABLE;
+    const W: Signals = Signals::WRITABLE;
+    const RW: Signals = Signals::from_bits(R.bits() | W.bits());
 
     const S: Option<Readiness> = Some(Readiness::Satisfied);
     const U: Option<Readiness> = Some(Readiness::Unsatisfiable);
 
-    /// Each row: whether armed before, the watch's new readiness, what fires, whether armed after.
-    #[test]
-    fn a_watch_fires_only_when_it_becomes_ready_while_armed_and_disarms() {
-        let rows = [
-            (true, None, None, true),
-            (true, S, S, false),
-            (true, U, U, false),
-            (false, None, None, false),
-            (false, S, None, false),
-            (false, U, None, false),
-        ];
-        for (armed, readiness, fires, armed_after) in rows {
-            let mut set = WatchSet::new();
-            set.add(7, 1, |_| ());
-            if armed {
-                assert!(set.arm());
+    /// One thing that happens to a watcher, and what has to come of it.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        /// A context and an object; whether there is a watch with that context or of that object.
+        Has(usize, usize, bool),
+        /// A watch with this context, of an object of the same number, for these signals.
+        Add(usize, Signals),
+        /// The context of a watch, the satisfied and the satisfiable signals of its object now, and what it is to be
+        /// notified of.
+        Change(usize, Signals, Signals, Option<Readiness>),
+        /// Whether arming succeeds.
+        Arm(bool),
+        /// How many ready watches to list at most, and the contexts of those listed.
+        Ready(usize, &'static [usize]),
+        /// The context of a watch to take out, and whether there was one.
+        Remove(usize, bool),
+        /// Whether the watcher is armed, and how many watches it has.
+        Is(bool, usize),
+        /// The contexts of the watches that closing ends.
+        Close(&'static [usize]),
+    }
+
+    fn play(row: &str, steps: &[Step]) {
+        let mut set = WatchSet::new();
+        // By context; a watch that was taken out stays here until the context is used again.
+        let mut watches: HashMap<usize, (Key, Signals)> = HashMap::new();
+        for (at, step) in steps.iter().enumerate() {
+            let place = format!("{row}, step {at}: {step:?}");
+            match *step {
+                Has(context, object, outcome) => assert_eq!(set.has(context, object), outcome, "{place}"),
+                Add(context, signals) => {
+                    set.add(context, context, |key| {
+                        watches.insert(context, (key, signals));
+                        context
+                    });
+                }
+                Change(context, satisfied, satisfiable, outcome) => {
+                    let (key, signals) = watches[&context];
+                    let state = SignalsState { satisfied, satisfiable };
+                    let fired = set.update(key, state.readiness(signals), state);
+                    assert_eq!(fired, outcome.map(|readiness| (readiness, state)), "{place}");
+                }
+                Arm(outcome) => assert_eq!(set.arm(), outcome, "{place}"),
+                Ready(limit, outcome) => {
+                    let listed: Vec<_> = set.ready(limit).into_iter().map(|(context, ..)| context).collect();
+                    assert_eq!(listed, outcome, "{place}");
+                }
+                Remove(context, outcome) => assert_eq!(set.remove_context(context).is_some(), outcome, "{place}"),
+                Is(armed, len) => assert_eq!((set.is_armed, set.len()), (armed, len), "{place}"),
+                Close(outcome) => {
+                    assert_eq!(set.close(), outcome, "{place}");
+                    assert!(set.is_closed(), "{place}");
+                }
             }
-            let fired = set.update(1, readiness, SignalsState::default());
-            assert_eq!(fired.map(|(readiness, _)| readiness), fires, "{armed} {readiness:?}");
-            assert_eq!(set.is_armed, armed_after, "{armed} {readiness:?}");
+        }
+    }
+
+    fn play_all(rows: &[(&str, &[Step])]) {
+        rows.iter().for_each(|(row, steps)| play(row, steps));
+    }
+
+    /// Each row: the signals of a watch, the satisfied and the satisfiable ones of its object, what fires if armed.
+    #[test]
+    fn what_fires_is_satisfied_before_unsatisfiable_and_disarms() {
+        let rows = [
+            (R, R, RW, S),
+            (R, W, RW, None),
+            (R, NONE, RW, None),
+            (R, W, W, U),
+            (R, NONE, NONE, U),
+            (RW, W, W, S),
+            (RW, W, RW, S),
+            (RW, NONE, W, None),
+            (RW, NONE, NONE, U),
+            (NONE, RW, RW, U),
+            (NONE, NONE, NONE, U),
+            (Signals::from_bits(1 << 31), RW, RW, U),
+            (Signals::from_bits(R.bits() | 1 << 31), NONE, RW, None),
+        ];
+        for (signals, satisfied, satisfiable, fires) in rows {
+            let row = format!("{signals:?} {satisfied:?} {satisfiable:?}");
+            let change = Change(1, satisfied, satisfiable, fires);
+            play(&row, &[Add(1, signals), Arm(true), change, Is(fires.is_none(), 1), Arm(fires.is_none())]);
+            let silent = Change(1, satisfied, satisfiable, None);
+            play(&row, &[Add(1, signals), silent, Is(false, 1), Arm(fires.is_none())]);
         }
     }
 
     #[test]
-    fn arming_is_refused_while_any_watch_is_ready() {
-        let mut set = WatchSet::new();
-        set.add(1, 1, |_| 'a');
-        set.add(2, 2, |_| 'b');
-        set.update(2, S, SignalsState::default());
-        assert!(!set.arm());
-        assert_eq!(set.ready(5).len(), 1);
-        set.update(2, None, SignalsState::default());
-        assert!(set.arm());
-        assert!(set.arm(), "arming an armed watcher is fine");
+    fn arming() {
+        play_all(&[
+            ("disarmed and empty at first", &[Is(false, 0), Ready(9, &[])]),
+            ("nothing is ready", &[Add(1, R), Add(2, W), Arm(true), Is(true, 2), Ready(9, &[])]),
+            ("twice", &[Add(1, R), Arm(true), Arm(true), Is(true, 1)]),
+            ("one of two is ready", &[Add(1, R), Add(2, R), Change(2, R, R, None), Arm(false), Is(false, 2)]),
+            (
+                "the ready one is so no more",
+                &[Add(1, R), Change(1, R, R, None), Arm(false), Change(1, NONE, R, None), Arm(true)],
+            ),
+            (
+                "the ready one is taken out",
+                &[Add(1, R), Add(2, R), Change(2, R, R, None), Arm(false), Remove(2, true), Arm(true)],
+            ),
+            ("one can never be satisfied any more", &[Add(1, R), Change(1, W, W, None), Arm(false), Ready(9, &[1])]),
+        ]);
     }
 
     #[test]
-    fn ready_watches_take_turns_in_being_reported() {
-        let mut set = WatchSet::new();
-        for context in 0..5 {
-            set.add(context, context, |key| key);
-        }
-        for key in 1..=5 {
-            set.update(key, S, SignalsState::default());
-        }
-        let mut seen = Vec::new();
-        for _ in 0..5 {
-            seen.extend(set.ready(1).into_iter().map(|(key, ..)| key));
-        }
-        assert_eq!(seen, [1, 2, 3, 4, 5]);
-        assert_eq!(set.ready(3).into_iter().map(|(key, ..)| key).collect::<Vec<_>>(), [1, 2, 3]);
-        assert_eq!(set.ready(0).len(), 0);
-        assert_eq!(set.ready(9).len(), 5);
+    fn notifying() {
+        play_all(&[
+            ("disarmed: never", &[Add(1, R), Change(1, R, R, None), Change(1, NONE, NONE, None), Is(false, 1)]),
+            (
+                "only the first watch to become ready",
+                &[
+                    Add(1, R),
+                    Add(2, R),
+                    Arm(true),
+                    Change(2, R, R, S),
+                    Is(false, 2),
+                    Change(1, R, R, None),
+                    Ready(9, &[1, 2]),
+                ],
+            ),
+            (
+                "only the first change of one watch",
+                &[
+                    Add(1, R),
+                    Arm(true),
+                    Change(1, R, R, S),
+                    Change(1, NONE, R, None),
+                    Change(1, R, R, None),
+                    Change(1, NONE, NONE, None),
+                ],
+            ),
+            (
+                "again once armed again",
+                &[
+                    Add(1, R),
+                    Arm(true),
+                    Change(1, R, R, S),
+                    Arm(false),
+                    Change(1, NONE, R, None),
+                    Arm(true),
+                    Change(1, NONE, NONE, U),
+                ],
+            ),
+            (
+                "not for what leaves the watch as it is",
+                &[Add(1, R), Arm(true), Change(1, W, RW, None), Change(1, NONE, R, None), Is(true, 1)],
+            ),
+            (
+                "a watch that is added to an armed set",
+                &[Add(1, R), Arm(true), Add(2, R), Is(true, 2), Change(2, R, R, S)],
+            ),
+            (
+                "one that is taken out never",
+                &[
+                    Add(1, R),
+                    Add(2, R),
+                    Arm(true),
+                    Remove(1, true),
+                    Change(1, R, R, None),
+                    Is(true, 1),
+                    Change(2, R, R, S),
+                ],
+            ),
+        ]);
     }
 
     #[test]
-    fn being_armed_survives_the_removal_of_every_watch() {
-        let mut set = WatchSet::new();
-        set.add(1, 1, |_| ());
-        assert!(set.arm());
-        assert!(set.remove_context(1).is_some());
-        assert!(!set.has(1, 1));
-        set.add(1, 1, |_| ());
-        assert!(set.update(2, S, SignalsState::default()).is_some());
+    fn taking_out_and_adding_again() {
+        play_all(&[
+            (
+                "duplicates by context or by object",
+                &[Add(0, R), Add(1, R), Has(0, 9, true), Has(9, 0, true), Has(0, 1, true), Has(9, 9, false)],
+            ),
+            ("only once", &[Add(1, R), Remove(2, false), Remove(1, true), Remove(1, false), Has(1, 1, false)]),
+            (
+                "armed survives the last one and notifies the next",
+                &[Add(1, R), Arm(true), Remove(1, true), Is(true, 0), Add(1, R), Change(1, R, R, S), Is(false, 1)],
+            ),
+            ("disarmed stays so", &[Add(1, R), Remove(1, true), Is(false, 0), Add(1, R), Change(1, R, R, None)]),
+            (
+                "a new watch with an old context is not ready as the old one was",
+                &[Add(1, R), Change(1, R, R, None), Remove(1, true), Add(1, R), Ready(9, &[]), Arm(true)],
+            ),
+        ]);
     }
 
     #[test]
-    fn closing_takes_all_watches_in_the_order_of_their_contexts() {
-        let mut set = WatchSet::new();
-        for context in [3, 1, 2] {
-            set.add(context, context, |_| context);
+    fn ready_watches_take_turns_in_being_listed() {
+        const FOUR: [Step; 8] = [
+            Add(1, R),
+            Add(2, R),
+            Add(3, R),
+            Add(4, R),
+            Change(1, R, R, None),
+            Change(2, R, R, None),
+            Change(3, R, R, None),
+            Change(4, NONE, NONE, None),
+        ];
+        let rows: [(&str, &[Step]); 6] = [
+            ("one at a time", &[Ready(1, &[1]), Ready(1, &[2]), Ready(1, &[3]), Ready(1, &[4]), Ready(1, &[1])]),
+            ("several at a time", &[Ready(3, &[1, 2, 3]), Ready(3, &[4, 1, 2]), Ready(9, &[3, 4, 1, 2])]),
+            ("none", &[Ready(0, &[]), Ready(1, &[1]), Ready(0, &[]), Ready(1, &[2])]),
+            ("the last one listed is taken out", &[Ready(2, &[1, 2]), Remove(2, true), Ready(1, &[3])]),
+            (
+                "the next one is taken out",
+                &[Ready(2, &[1, 2]), Remove(3, true), Ready(1, &[4]), Remove(1, true), Ready(1, &[2])],
+            ),
+            (
+                "one is ready no more, and a new one is",
+                &[
+                    Ready(1, &[1]),
+                    Change(2, NONE, R, None),
+                    Ready(1, &[3]),
+                    Add(5, R),
+                    Change(5, R, R, None),
+                    Ready(9, &[4, 5, 1, 3]),
+                ],
+            ),
+        ];
+        for (row, steps) in rows {
+            play(row, &[&FOUR, steps].concat());
         }
-        assert_eq!(set.close(), [1, 2, 3]);
-        assert!(set.is_closed());
-        assert_eq!(set.len(), 0);
+    }
+
+    #[test]
+    fn closing() {
+        play_all(&[
+            ("an empty one", &[Close(&[])]),
+            ("in the order of the contexts", &[Add(3, R), Add(1, R), Add(2, R), Close(&[1, 2, 3]), Is(false, 0)]),
+            ("an armed one", &[Add(1, R), Arm(true), Close(&[1]), Change(1, R, R, None), Remove(1, false)]),
+            ("ready ones", &[Add(1, R), Change(1, R, R, None), Close(&[1]), Ready(9, &[]), Has(1, 1, false)]),
+            ("a closed one", &[Add(1, R), Close(&[1]), Close(&[])]),
+        ]);
     }
 }

@@ -66,10 +66,10 @@ fn what_a_child_made_outlives_it() {
 }
 
 #[test]
-fn a_grandchild_answers_through_its_parent_and_notices_when_that_is_killed() {
+fn an_isolated_grandchild_answers_through_its_parent_and_notices_when_that_is_killed() {
     let alone = alone();
     let node = Node::new();
-    let mut child = launch(&node, child_has_a_child_that_answers_on_pipes);
+    let mut child = launch(&node, child_has_an_isolated_child_that_answers_on_pipes);
     let (kept, given) = MessagePipe::create_on(&node);
     // Held by the grandchild in the end, so it tells when that is gone.
     let (mut reader, writer) = std::io::pipe().unwrap();

@@ -328,9 +328,9 @@ pub fn child_edits_a_buffer() {
 // ---- passing on ------------------------------------------------------------------------------------------
 
 /// Launches a child of its own and passes everything on to that.
-fn pass_on_to<F: Fn()>(role: F) {
+fn pass_on_to<F: Fn()>(role: F, mode: Mode) {
     act(|pipe| {
-        let grandchild = launch(Node::process(), role);
+        let grandchild = mode.launch(Node::process(), role);
         while let Ok(message) = pipe.recv() {
             grandchild.pipe.send(message).unwrap();
             send(pipe, "passed on");
@@ -341,20 +341,20 @@ fn pass_on_to<F: Fn()>(role: F) {
 
 #[test]
 #[ignore = "run by other tests, in a process of its own"]
-pub fn child_has_a_child_that_answers_on_pipes() {
-    pass_on_to(child_answers_on_pipes);
+pub fn child_has_an_isolated_child_that_answers_on_pipes() {
+    pass_on_to(child_answers_on_pipes, Mode::Peer);
 }
 
 #[test]
 #[ignore = "run by other tests, in a process of its own"]
 pub fn child_has_a_child_that_gives_a_buffer() {
-    pass_on_to(child_gives_a_buffer);
+    pass_on_to(child_gives_a_buffer, Mode::Child);
 }
 
 #[test]
 #[ignore = "run by other tests, in a process of its own"]
 pub fn child_has_a_child_that_edits_a_buffer() {
-    pass_on_to(child_edits_a_buffer);
+    pass_on_to(child_edits_a_buffer, Mode::Child);
 }
 
 /// Takes everything that comes over the first pipe that it gets out, and sends it over the second.

@@ -185,12 +185,7 @@ pub fn act<R>(role: impl FnOnce(&MessagePipe) -> R) -> Option<R> {
         Some(path) => connect(path).unwrap(),
         None => std::io::stdin().as_fd().try_clone_to_owned().unwrap(),
     };
-    let accepted = if mode.is_isolated() {
-        AcceptedInvitation::accept_isolated(socket).unwrap()
-    } else {
-        AcceptedInvitation::accept(socket).unwrap()
-    };
-    let pipe = accepted.extract(b"parent").unwrap();
+    let pipe = accept(socket, mode.is_isolated()).extract(b"parent").unwrap();
     send(&pipe, "hello");
     let outcome = role(&pipe);
     drop(pipe);
@@ -199,19 +194,28 @@ pub fn act<R>(role: impl FnOnce(&MessagePipe) -> R) -> Option<R> {
     Some(outcome)
 }
 
+fn accept(socket: OwnedFd, is_isolated: bool) -> AcceptedInvitation {
+    let outcome = match is_isolated {
+        true => AcceptedInvitation::accept_isolated(socket),
+        false => AcceptedInvitation::accept(socket),
+    };
+    outcome.unwrap()
+}
+
 // ---- a process between two nodes -------------------------------------------------------------------------
 
-/// Starts a process that both nodes are connected to, one of them in isolation, so that it does not introduce them to
-/// each other. Returns a pipe whose ends, one on each node, are joined there.
-pub fn join(one: &Node, other: &Node) -> (Child, MessagePipe, MessagePipe) {
+/// Starts a process that both nodes invite; returns a pipe whose ends, one on each node, are joined there. The process
+/// introduces the nodes to each other, unless one of them keeps to itself.
+pub fn join(one: &Node, other: &Node, may_introduce: bool) -> (Child, MessagePipe, MessagePipe) {
     let child = launch(one, child_joins_two_nodes);
     let (a, given) = MessagePipe::create_on(one);
     let invitation = Invitation::new_on(other);
     let b = invitation.attach(b"joined").unwrap();
     let (ours, theirs) = socket_pair().unwrap();
-    let isolated = SendOptions { isolation: Some(Vec::new()), ..SendOptions::default() };
-    invitation.send_with(ours, isolated).unwrap();
-    child.pipe.send(Message::from("join these").with(given).with(theirs)).unwrap();
+    let isolation = (!may_introduce).then(Vec::new);
+    invitation.send_with(ours, SendOptions { isolation, ..SendOptions::default() }).unwrap();
+    let text = if may_introduce { "introduce them" } else { "join them" };
+    child.pipe.send(Message::from(text).with(given).with(theirs)).unwrap();
     (child, a, b)
 }
 
@@ -219,10 +223,10 @@ pub fn join(one: &Node, other: &Node) -> (Child, MessagePipe, MessagePipe) {
 #[ignore = "run by other tests, in a process of its own"]
 fn child_joins_two_nodes() {
     act(|pipe| {
-        let mut handles = pipe.recv().unwrap().take_handles().unwrap();
-        let socket = handles.remove(1).into_descriptor().unwrap();
+        let mut message = pipe.recv().unwrap();
+        let mut handles = message.take_handles().unwrap();
+        let accepted = accept(handles.remove(1).into_descriptor().unwrap(), message.payload() == b"join them");
         let given = handles.remove(0).into_pipe().unwrap();
-        let accepted = AcceptedInvitation::accept_isolated(socket).unwrap();
         given.fuse(accepted.extract(b"joined").unwrap()).unwrap();
         assert_closed(pipe);
     });

@@ -1,5 +1,5 @@
-//! Where the bodies of tests run: two ends within one node, on two nodes connected by a socket, or on two nodes with
-//! another process between them; and what all tests share.
+//! Where the bodies of tests run: two ends within one node, or on two nodes that are connected by a socket or by another
+//! process; and what all tests share.
 #![allow(dead_code, unused_macros, unused_imports)]
 
 pub mod children;
@@ -26,6 +26,8 @@ pub enum World {
     TwoNodes,
     /// All that one node sends to the other goes through a real process that does nothing else.
     AcrossAProcess,
+    /// A real process knows both nodes and introduces them, so that sooner or later nothing goes through it any more.
+    IntroducedByAProcess,
 }
 
 /// The nodes that the two sides of a test live on. Dropping it ends what connects them.
@@ -45,12 +47,12 @@ impl World {
             return (Sides { here: node.clone(), there: node.clone(), world: self, between: None }, a, b);
         }
         let (here, there) = (Node::new(), Node::new());
-        let (between, a, b) = if self == World::AcrossAProcess {
-            let (child, a, b) = children::join(&here, &there);
-            (Some(child), a, b)
-        } else {
+        let (between, a, b) = if self == World::TwoNodes {
             let (a, b) = link(&here, &there);
             (None, a, b)
+        } else {
+            let (child, a, b) = children::join(&here, &there, self == World::IntroducedByAProcess);
+            (Some(child), a, b)
         };
         (Sides { here, there, world: self, between }, a, b)
     }
@@ -142,6 +144,12 @@ macro_rules! in_worlds {
             #[test]
             fn across_a_process() {
                 body(World::AcrossAProcess);
+            }
+
+            $(#[$attribute])*
+            #[test]
+            fn introduced_by_a_process() {
+                body(World::IntroducedByAProcess);
             }
         }
     )+};
