@@ -4,6 +4,7 @@
 mod common;
 
 use common::{gcc, has, library_directory, run, run_program, shared_library, workspace};
+use libmojo::{Invitation, Message};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,10 +12,13 @@ fn built(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
+fn compile(source: &str, name: &str, flags: &[String]) {
+    run(gcc().arg("-o").arg(built(name)).arg(workspace().join("crates/c/tests/c").join(source)).args(flags));
+}
+
 fn compile_and_run(source: &str, name: &str, flags: &[String]) {
-    let program = built(name);
-    run(gcc().arg("-o").arg(&program).arg(workspace().join("crates/c/tests/c").join(source)).args(flags));
-    run_program(&program, &[]);
+    compile(source, name, flags);
+    run_program(&built(name), &[]);
 }
 
 #[test]
@@ -48,4 +52,15 @@ fn waiting() {
 #[test]
 fn what_the_embedder_decides() {
     compile_and_run("embedder.c", "embedder", &shared_library());
+}
+
+#[test]
+fn a_program_finds_the_invitation_that_it_was_started_with() {
+    compile("inherited.c", "inherited", &shared_library());
+    let invitation = Invitation::new();
+    let pipe = invitation.attach(b"main").unwrap();
+    let (mut child, _) = invitation.spawn(Command::new(built("inherited")).env_remove("LD_LIBRARY_PATH")).unwrap();
+    pipe.send(Message::from("back and forth")).unwrap();
+    assert_eq!(pipe.recv().unwrap().payload(), b"back and forth");
+    assert!(child.wait().unwrap().success());
 }

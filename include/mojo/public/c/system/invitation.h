@@ -11,6 +11,13 @@
 // each side has given its socket away for good; nothing else may be sent or
 // received on it.
 //
+// How the other process learns which descriptor is its socket is up to the two.
+// By convention an environment variable says it: LIBMOJO_INVITATION is the
+// number of the descriptor, a colon, and the number of its inode, both decimal
+// ("5:48213"). By the second a process can tell that the descriptor is meant, and
+// not another one which got that number later. The Rust crate libmojo starts
+// processes and accepts in this way.
+//
 // The inviter can use its ends as soon as they are attached, before the other
 // process exists: what is written waits. If the invitation is closed unsent or
 // is never accepted, or if the other process ends, closes the transport or says
