@@ -33,16 +33,19 @@ enum Task {
 thread_local! {
     /// One level for each piece of foreign code that is running on this thread, innermost last.
     static LEVELS: RefCell<Vec<Deferred>> = const { RefCell::new(Vec::new()) };
-    /// True on I/O threads.
+    /// True while the thread does the I/O of a node.
     static IS_SYSTEM: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Declares the calling thread to be one that only carries out what other processes cause.
-pub(crate) fn mark_system_thread() {
-    IS_SYSTEM.with(|is_system| is_system.set(true));
+/// Runs something that only carries out what other processes cause.
+pub(crate) fn as_system<R>(body: impl FnOnce() -> R) -> R {
+    let before = IS_SYSTEM.with(|is_system| is_system.replace(true));
+    let result = body();
+    IS_SYSTEM.with(|is_system| is_system.set(before));
+    result
 }
 
-/// True on threads that only carry out what other processes cause.
+/// True while the thread only carries out what other processes cause.
 pub(crate) fn is_system_thread() -> bool {
     IS_SYSTEM.with(Cell::get)
 }

@@ -53,6 +53,13 @@ struct Contents {
     is_emptied: bool,
 }
 
+impl Contents {
+    /// How many bytes the payload can have at its present address. Storage beyond the limit is of no use.
+    fn room(&self) -> usize {
+        self.payload.capacity().min(max_message_bytes()).max(self.payload.len())
+    }
+}
+
 /// Why something could not be attached to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttachError {
@@ -235,7 +242,7 @@ impl Message {
     /// is committed this only checks the size.
     pub fn commit(&mut self, num_bytes: usize) -> Result<(), AttachError> {
         let Body::Contents(contents) = &mut self.body else { return Err(AttachError::FailedPrecondition) };
-        if num_bytes < contents.payload.len() || num_bytes > contents.payload.capacity() {
+        if num_bytes < contents.payload.len() || num_bytes > contents.room() {
             return Err(AttachError::OutOfRange);
         }
         if !contents.is_committed {
@@ -279,7 +286,10 @@ impl Message {
     /// the same until the payload grows.
     pub fn storage_mut(&mut self) -> &mut [u8] {
         match &mut self.body {
-            Body::Contents(contents) => contents.payload.storage_mut(),
+            Body::Contents(contents) => {
+                let room = contents.room();
+                contents.payload.storage_mut().get_mut(..room).unwrap_or_default()
+            }
             _ => &mut [],
         }
     }

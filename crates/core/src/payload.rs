@@ -1,6 +1,5 @@
 //! The bytes of a message: growable, zero-filled, at an address that is fit for any primitive type.
 
-use crate::limits::MAX_MESSAGE_BYTES;
 use zerocopy::IntoBytes;
 
 /// The unit of storage. Its alignment is what the payload's address has.
@@ -50,12 +49,10 @@ impl Payload {
     }
 
     /// Makes the payload `len` bytes long. Bytes that were not there before are whatever the storage holds: zero,
-    /// unless something was written there. Storage at least doubles whenever it has to grow, but not beyond what a
-    /// message can have.
+    /// unless something was written there. Storage at least doubles whenever it has to grow.
     pub(crate) fn set_len(&mut self, len: usize) {
         if len > self.capacity() {
-            let doubled = (self.blocks.len() * 2).min(MAX_MESSAGE_BYTES / BLOCK);
-            let blocks = len.div_ceil(BLOCK).max(doubled);
+            let blocks = len.div_ceil(BLOCK).max(self.blocks.len() * 2);
             self.blocks.resize(blocks, 0);
         }
         self.len = len;

@@ -119,6 +119,13 @@ impl Poller {
     }
 }
 
+impl AsFd for Poller {
+    /// Readable when a wait would not take long.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+}
+
 fn check(token: u64) -> io::Result<()> {
     if token == WAKE { Err(io::ErrorKind::InvalidInput.into()) } else { Ok(()) }
 }

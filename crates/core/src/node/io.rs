@@ -1,4 +1,4 @@
-//! The I/O thread of a node.
+//! The I/O of a node: by a thread of its own, or driven by the program.
 //!
 //! The thread starts with the first link and ends with the last. It reads what other processes send, hands it to
 //! the routing, and goes on writing where a socket was full.
@@ -9,15 +9,16 @@ use super::links::{Awaited, Entry};
 use super::reader::{Filled, Reader};
 use super::wire::Part;
 use super::{RoutingNode, apply, introduction, wire};
-use crate::deferred::{Deferred, mark_system_thread};
+use crate::deferred::{Deferred, as_system};
 use crate::pipe::Pipe;
-use libmojo_platform::Poller;
+use libmojo_platform::{Poller, Ready};
 use libmojo_ports::Effects;
 use libmojo_sync::Arc;
 use libmojo_sync::atomic::{AtomicBool, Ordering};
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 /// How often one link is read from before the others have their turn.
@@ -41,57 +42,114 @@ impl Io {
     }
 }
 
+impl Io {
+    fn new() -> io::Result<Arc<Self>> {
+        Ok(Arc::new(Self { poller: Poller::new()?, has_stalled: AtomicBool::new(false) }))
+    }
+
+    /// How long to wait at most although nothing happens.
+    fn patience(&self) -> Option<Duration> {
+        self.has_stalled.load(Ordering::SeqCst).then_some(STALL_RETRY)
+    }
+}
+
 /// Starts the I/O thread of a node.
 pub(super) fn start(node: &RoutingNode) -> io::Result<Arc<Io>> {
-    let io = Arc::new(Io { poller: Poller::new()?, has_stalled: AtomicBool::new(false) });
-    let thread = IoThread { node: node.clone(), io: io.clone(), readers: HashMap::new() };
-    std::thread::Builder::new().name("libmojo-io".into()).spawn(move || thread.run())?;
+    let io = Io::new()?;
+    let mut work = IoWork::new(node, &io);
+    let run = move || as_system(|| while work.step(work.io.patience()) {});
+    std::thread::Builder::new().name("libmojo-io".into()).spawn(run)?;
     Ok(io)
 }
 
-struct IoThread {
+/// Does the I/O of a node on threads of the program instead of one of the library. See
+/// [`Node::drive`](super::Node::drive). Dropping it ends the connections of the node.
+pub struct Driver(IoWork);
+
+impl Driver {
+    pub(super) fn new(node: &RoutingNode) -> io::Result<Self> {
+        let io = Io::new()?;
+        node.data().links.be_driven(&io)?;
+        Ok(Self(IoWork::new(node, &io)))
+    }
+
+    /// Does what there is to do now, without waiting, and returns how long to wait at most before it is called again
+    /// although the [descriptor](AsFd) is not readable. Callbacks for what other processes cause run here.
+    pub fn run_once(&mut self) -> Option<Duration> {
+        as_system(|| self.0.step(Some(Duration::ZERO)));
+        self.0.io.patience()
+    }
+}
+
+impl AsFd for Driver {
+    /// Readable when there is something to do.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.io.poller.as_fd()
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let node = self.0.node.clone();
+        let links = &node.data().links;
+        while !links.stop_driving() {
+            links.end_all();
+            // What was received is handed on, and the ends are reported.
+            while as_system(|| self.0.step(Some(Duration::ZERO))) {}
+        }
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Driver")
+    }
+}
+
+/// The work of the I/O thread.
+struct IoWork {
     node: RoutingNode,
     io: Arc<Io>,
     readers: HashMap<u64, Reader>,
+    ready: Vec<Ready>,
 }
 
-impl IoThread {
-    fn run(mut self) {
-        mark_system_thread();
-        let mut ready = Vec::new();
-        loop {
-            let stalled = self.io.has_stalled.load(Ordering::SeqCst).then_some(STALL_RETRY);
-            // Without a poller there is nothing to go on with: as if every link had been lost.
-            let outcome = self.io.poller.wait(&mut ready, stalled);
-            if let Err(error) = outcome {
-                for entry in self.node.data().links.all() {
-                    match &entry {
-                        Entry::Link(link) => self.give_up(link, &error.to_string()),
-                        Entry::Awaited(_) => self.node.data().links.end(&entry, &error.to_string()),
-                    }
+impl IoWork {
+    fn new(node: &RoutingNode, io: &Arc<Io>) -> Self {
+        Self { node: node.clone(), io: io.clone(), readers: HashMap::new(), ready: Vec::new() }
+    }
+
+    /// Waits until there is something to do, or for so long, and does it. False if no link is left.
+    fn step(&mut self, timeout: Option<Duration>) -> bool {
+        let mut ready = std::mem::take(&mut self.ready);
+        // Without a poller there is nothing to go on with: as if every link had been lost.
+        if let Err(error) = self.io.poller.wait(&mut ready, timeout) {
+            for entry in self.node.data().links.all() {
+                match &entry {
+                    Entry::Link(link) => self.give_up(link, &error.to_string()),
+                    Entry::Awaited(_) => self.node.data().links.end(&entry, &error.to_string()),
                 }
-            }
-            self.retry_stalled();
-            for event in ready.drain(..) {
-                match self.node.data().links.at(event.token) {
-                    Some(Entry::Link(link)) => {
-                        if event.writable {
-                            link.flush();
-                        }
-                        if event.readable {
-                            self.read(&link);
-                        }
-                    }
-                    Some(Entry::Awaited(awaited)) => self.accept(awaited),
-                    None => {}
-                }
-            }
-            let ends = self.ends();
-            self.node.data().progress.note();
-            if ends {
-                return;
             }
         }
+        self.retry_stalled();
+        for event in ready.drain(..) {
+            match self.node.data().links.at(event.token) {
+                Some(Entry::Link(link)) => {
+                    if event.writable {
+                        link.flush();
+                    }
+                    if event.readable {
+                        self.read(&link);
+                    }
+                }
+                Some(Entry::Awaited(awaited)) => self.accept(awaited),
+                None => {}
+            }
+        }
+        self.ready = ready;
+        let goes_on = !self.node.data().links.take_idle_io();
+        self.node.data().progress.note();
+        goes_on
     }
 
     fn retry_stalled(&self) {
@@ -109,11 +167,6 @@ impl IoThread {
         if links.clone().any(|link| link.is_stalled()) {
             self.io.has_stalled.store(true, Ordering::SeqCst);
         }
-    }
-
-    /// True if the last link is gone.
-    fn ends(&self) -> bool {
-        self.node.data().links.take_idle_io().is_some()
     }
 
     /// Takes whoever has connected first.

@@ -25,8 +25,9 @@ struct Table {
     /// Isolated connections that admit no second one.
     by_connection_name: HashMap<Vec<u8>, u64>,
     next_token: u64,
-    /// Present while the I/O thread runs.
+    /// Present while the I/O thread runs, or the program drives the node.
     io: Option<Arc<Io>>,
+    is_driven: bool,
 }
 
 /// What the I/O thread waits for.
@@ -128,6 +129,7 @@ impl Links {
             by_connection_name: HashMap::new(),
             next_token: 0,
             io: None,
+            is_driven: false,
         };
         Self { table: Mutex::new(Rank::Links, table), have_begun: AtomicBool::new(false) }
     }
@@ -208,11 +210,47 @@ impl Links {
         }
     }
 
-    /// Takes what the I/O thread waits with, if it has nothing to wait for. From then on a new link starts a new
-    /// thread.
-    pub(super) fn take_idle_io(&self) -> Option<Arc<Io>> {
+    /// True if there is nothing left to wait for. Then a new link starts a new thread, unless the node is driven.
+    pub(super) fn take_idle_io(&self) -> bool {
         let mut table = self.table.lock();
-        if table.by_token.is_empty() { table.io.take() } else { None }
+        let is_idle = table.by_token.is_empty();
+        let unused = if is_idle && !table.is_driven { table.io.take() } else { None };
+        drop(table);
+        drop(unused);
+        is_idle
+    }
+
+    /// Has links wait with this instead of a thread.
+    pub(super) fn be_driven(&self, io: &Arc<Io>) -> std::io::Result<()> {
+        let mut table = self.table.lock();
+        if table.io.is_some() {
+            let text = "the node is driven already, by the program or by a thread of the library";
+            return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, text));
+        }
+        table.io = Some(io.clone());
+        table.is_driven = true;
+        Ok(())
+    }
+
+    /// Goes back to threads, if there are no links.
+    pub(super) fn stop_driving(&self) -> bool {
+        let mut table = self.table.lock();
+        let is_idle = table.by_token.is_empty();
+        table.is_driven &= !is_idle;
+        let unused = if is_idle { table.io.take() } else { None };
+        drop(table);
+        drop(unused);
+        is_idle
+    }
+
+    /// True if the program does the I/O.
+    pub(super) fn are_driven(&self) -> bool {
+        self.table.lock().is_driven
+    }
+
+    /// Ends all links.
+    pub(super) fn end_all(&self) {
+        self.all().iter().for_each(|entry| self.end(entry, ""));
     }
 
     /// Replaces somebody awaited by the link to who has come.
@@ -328,10 +366,4 @@ fn wait_for(node: &RoutingNode, table: &mut Table, carrier: &Carrier, token: u64
         return Err(error);
     }
     Ok(io)
-}
-
-/// Ends all links of the node.
-pub(super) fn disconnect_all(node: &RoutingNode) {
-    let links = &node.data().links;
-    links.all().iter().for_each(|entry| links.end(entry, ""));
 }

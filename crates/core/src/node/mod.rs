@@ -20,6 +20,7 @@ use progress::Progress;
 use std::fmt;
 use std::time::Instant;
 
+pub use io::Driver;
 use link::Link;
 pub(crate) use link::LinkRole;
 pub use links::Connection;
@@ -140,9 +141,21 @@ impl Node {
         progress::shut_down(&self.0, deadline)
     }
 
+    /// Leaves the I/O of the node to the program: no thread of the library does it from now on. The program waits until
+    /// the descriptor of the [`Driver`] is readable, and then has it do its work. Nothing arrives in between, so a
+    /// thread that drives must not also block in a wait for other processes, in [`flush`](Self::flush) or in
+    /// [`shutdown`](Self::shutdown); these two can be called with a deadline that has passed, between its turns.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the node has connections, or a driver; or what the system says if there is no descriptor
+    /// left.
+    pub fn drive(&self) -> std::io::Result<Driver> {
+        Driver::new(&self.0)
+    }
+
     /// Ends all connections of the node; pipes to other processes are closed soon afterwards.
     pub fn disconnect(&self) {
-        links::disconnect_all(&self.0);
+        self.0.data().links.end_all();
     }
 }
 

@@ -68,9 +68,10 @@ pub(super) fn flush(node: &RoutingNode, deadline: Option<Instant>) -> bool {
 pub(super) fn shut_down(node: &RoutingNode, deadline: Option<Instant>) -> bool {
     let progress = &node.data().progress;
     let is_clean = progress.wait_until(deadline, || node.proxy_count() == 0 && is_flushed(node));
-    super::links::disconnect_all(node);
-    // Only the I/O thread has to take notice of this.
-    progress.wait_until(None, || !node.data().links.any());
+    let links = &node.data().links;
+    links.end_all();
+    // Only the I/O thread has to take notice of this; if the program itself does the I/O, it is yet to do so.
+    progress.wait_until(None, || links.are_driven() || !links.any());
     is_clean
 }
 

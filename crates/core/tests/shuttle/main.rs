@@ -69,8 +69,9 @@ fn send(end: &Pipe, number: u64) -> bool {
     end.send(Message::with_payload(&number.to_le_bytes())).is_ok()
 }
 
-fn number(message: &Message) -> u64 {
-    u64::from_le_bytes(message.payload().try_into().unwrap())
+fn receive(end: &Pipe) -> Option<u64> {
+    let message = end.receive().ok()?;
+    message.payload().try_into().ok().map(u64::from_le_bytes)
 }
 
 /// Puts an object into a message, if it is open.

@@ -5,15 +5,15 @@
 pub mod children;
 
 use libmojo::{
-    AcceptedInvitation, Consumer, DataPipeOptions, Handle, Invitation, Message, MessagePipe, Node, Producer, RecvError,
-    Signals, SignalsState, Waitable, socket_pair,
+    AcceptedInvitation, Consumer, DataPipeOptions, ErrorHandler, Handle, Invitation, Message, MessagePipe, Node,
+    ProcessError, Producer, RecvError, SendOptions, Signals, SignalsState, Waitable, socket_pair,
 };
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// After this time a test is considered to hang. No test passes or fails by being faster or slower than that.
@@ -113,6 +113,16 @@ pub fn link(inviter: &Node, invitee: &Node) -> (MessagePipe, MessagePipe) {
     invitation.send(ours).unwrap();
     let accepted = AcceptedInvitation::accept_on(invitee, theirs).unwrap();
     let b = accepted.extract(b"first").unwrap();
+    (a, b)
+}
+
+/// Connects two nodes that are to know nothing else of each other.
+pub fn link_isolated(inviter: &Node, invitee: &Node) -> (MessagePipe, MessagePipe) {
+    let invitation = Invitation::new_on(inviter);
+    let a = invitation.attach(b"first").unwrap();
+    let (ours, theirs) = socket_pair().unwrap();
+    invitation.send_with(ours, SendOptions { isolation: Some(Vec::new()), ..SendOptions::default() }).unwrap();
+    let b = AcceptedInvitation::accept_isolated_on(invitee, theirs).unwrap().extract(b"first").unwrap();
     (a, b)
 }
 
@@ -218,6 +228,12 @@ impl Alone {
     }
 }
 
+/// Ends the connections of nodes on which everything else is closed.
+pub fn finish(alone: Alone, nodes: &[&Node]) {
+    nodes.iter().for_each(|node| node.disconnect());
+    alone.assert_nothing_left(nodes);
+}
+
 /// What the descriptors of this process lead to.
 fn open_descriptors() -> Vec<String> {
     let entries = std::fs::read_dir("/proc/self/fd").unwrap();
@@ -280,6 +296,13 @@ pub fn assert_signals(object: &dyn Waitable, satisfied: Signals, satisfiable: Si
     assert_eq!((state.satisfied, state.satisfiable), (satisfied, satisfiable));
 }
 
+pub fn assert_connected(a: &MessagePipe, b: &MessagePipe) {
+    send(a, "to b");
+    send(b, "to a");
+    assert_eq!(recv(b), "to b");
+    assert_eq!(recv(a), "to a");
+}
+
 // ---- descriptors -----------------------------------------------------------------------------------------
 
 /// A path for a file in memory that nobody else uses.
@@ -302,6 +325,15 @@ pub fn text_of(file: &File) -> String {
     let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
     file.read_exact_at(&mut bytes, 0).unwrap();
     String::from_utf8(bytes).unwrap()
+}
+
+// ---- errors ----------------------------------------------------------------------------------------------
+
+/// An error handler, and what it was told.
+pub fn recording() -> (Arc<Mutex<Vec<ProcessError>>>, ErrorHandler) {
+    let errors = Arc::new(Mutex::new(Vec::new()));
+    let recorded = errors.clone();
+    (errors, Arc::new(move |error: &ProcessError| recorded.lock().unwrap().push(error.clone())))
 }
 
 // ---- chance ----------------------------------------------------------------------------------------------

@@ -1,0 +1,260 @@
+//! Introductions: nodes that exchange pipes through others come to talk directly.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod worlds;
+
+use libmojo::{AcceptedInvitation, Invitation, Message, MessagePipe, Node, ProcessError, SendOptions, socket_pair};
+use std::io::{Read, Write};
+use std::process::Command;
+use worlds::*;
+
+/// Two nodes that a third one has invited, and their pipes to it.
+struct Siblings {
+    parent: Node,
+    nodes: [Node; 2],
+    carriers: [(MessagePipe, MessagePipe); 2],
+}
+
+impl Siblings {
+    fn new() -> Self {
+        let (parent, nodes) = (Node::new(), [Node::new(), Node::new()]);
+        let carriers = [link(&parent, &nodes[0]), link(&parent, &nodes[1])];
+        Self { parent, nodes, carriers }
+    }
+
+    /// A pipe of the parent's, one end of which goes to each.
+    fn pipe(&self) -> (MessagePipe, MessagePipe) {
+        let (a, b) = MessagePipe::create_on(&self.parent);
+        let [first, second] = &self.carriers;
+        (pass_pipe(&first.0, &first.1, a), pass_pipe(&second.0, &second.1, b))
+    }
+
+    fn finish(self, alone: Alone) {
+        drop(self.carriers);
+        finish(alone, &[&self.parent, &self.nodes[0], &self.nodes[1]]);
+    }
+}
+
+#[test]
+fn siblings_come_to_talk_directly_without_any_traffic() {
+    let (alone, siblings) = (alone(), Siblings::new());
+    let (a, b) = siblings.pipe();
+    eventually("the parent passes nothing on", || siblings.parent.port_counts().1 == 0);
+    assert_connected(&a, &b);
+    // All without the parent.
+    siblings.parent.disconnect();
+    eventually("the parent is gone", || !siblings.parent.has_links());
+    assert_connected(&a, &b);
+    let (c, d) = MessagePipe::create_on(&siblings.nodes[0]);
+    let d = pass_pipe(&a, &b, d);
+    assert_connected(&c, &d);
+    drop((a, b, c, d));
+    siblings.finish(alone);
+}
+
+#[test]
+fn messages_keep_their_order_while_their_pipe_is_shortened() {
+    let (alone, siblings) = (alone(), Siblings::new());
+    for round in 0..20 {
+        let (a, b) = siblings.pipe();
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..500).for_each(|number| send(&a, &format!("{round} {number}"))));
+            for number in 0..500 {
+                assert_eq!(recv(&b), format!("{round} {number}"));
+            }
+        });
+        assert_connected(&a, &b);
+    }
+    eventually("the parent passes nothing on", || siblings.parent.port_counts().1 == 0);
+    siblings.finish(alone);
+}
+
+#[test]
+fn every_kind_of_handle_goes_between_siblings() {
+    let (alone, siblings) = (alone(), Siblings::new());
+    let (a, b) = siblings.pipe();
+    for _ in 0..3 {
+        let (mut producer, consumer) = data_pipe_on(&siblings.nodes[0], 1, 100);
+        let mut consumer = pass_consumer(&a, &b, consumer);
+        let file = pass(&a, &b, file_with("contents")).into_descriptor().unwrap();
+        assert_eq!(text_of(&file.into()), "contents");
+        let (c, d) = MessagePipe::create_on(&siblings.nodes[1]);
+        let d = pass_pipe(&b, &a, d);
+        assert_connected(&c, &d);
+        producer.write_all(b"through").unwrap();
+        drop(producer);
+        let mut text = String::new();
+        consumer.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "through");
+    }
+    drop((a, b));
+    siblings.finish(alone);
+}
+
+#[test]
+fn an_end_that_goes_round_between_siblings_and_their_parent_stays_connected() {
+    let (alone, siblings) = (alone(), Siblings::new());
+    let (a, mut b) = siblings.pipe();
+    let [first, second] = &siblings.carriers;
+    let (x, y) = siblings.pipe();
+    for _ in 0..20 {
+        b = pass_pipe(&second.1, &second.0, b);
+        b = pass_pipe(&first.0, &first.1, b);
+        assert_connected(&a, &b);
+        b = pass_pipe(&x, &y, b);
+        assert_connected(&a, &b);
+    }
+    for node in siblings.nodes.iter().chain([&siblings.parent]) {
+        eventually("nobody passes anything on", || node.port_counts().1 == 0);
+    }
+    drop((a, b, x, y));
+    siblings.finish(alone);
+}
+
+#[test]
+fn a_chain_of_nodes_that_each_know_the_next_becomes_one_where_all_do() {
+    let alone = alone();
+    let nodes: Vec<Node> = (0..10).map(|_| Node::new()).collect();
+    let carriers: Vec<_> = nodes.windows(2).map(|pair| link(&pair[0], &pair[1])).collect();
+    let (a, mut b) = MessagePipe::create_on(&nodes[0]);
+    for (near, far) in &carriers {
+        send(&a, "on the way");
+        b = pass_pipe(near, far, b);
+    }
+    for _ in &carriers {
+        assert_eq!(recv(&b), "on the way");
+    }
+    for node in &nodes {
+        eventually("nobody passes anything on", || node.port_counts().1 == 0);
+    }
+    for node in &nodes[1..9] {
+        node.disconnect();
+    }
+    assert_connected(&a, &b);
+    drop((a, b, carriers));
+    finish(alone, &nodes.iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn many_siblings_have_one_link_for_each_two_of_them() {
+    let alone = alone();
+    let (parent, nodes) = (Node::new(), [(); 5].map(|()| Node::new()));
+    let carriers: Vec<_> = nodes.iter().map(|node| link(&parent, node)).collect();
+    let before = libmojo_platform::open_descriptor_count();
+    let mut pipes = Vec::new();
+    for round in 0..3 {
+        for from in 0..5 {
+            for to in 0..from {
+                let (a, b) = MessagePipe::create_on(&parent);
+                let a = pass_pipe(&carriers[from].0, &carriers[from].1, a);
+                let b = pass_pipe(&carriers[to].0, &carriers[to].1, b);
+                let (c, d) = MessagePipe::create_on(&nodes[from]);
+                let d = pass_pipe(&a, &b, d);
+                send(&a, &round.to_string());
+                pipes.push((a, b, c, d));
+            }
+        }
+    }
+    for (a, b, c, d) in &pipes {
+        assert_eq!(recv(b).len(), 1);
+        assert_connected(a, b);
+        assert_connected(c, d);
+    }
+    for node in nodes.iter().chain([&parent]) {
+        eventually("nobody passes anything on", || node.port_counts().1 == 0);
+    }
+    assert_eq!(libmojo_platform::open_descriptor_count(), before + 2 * 10);
+    drop((pipes, carriers));
+    let all: Vec<&Node> = nodes.iter().chain([&parent]).collect();
+    finish(alone, &all);
+}
+
+#[test]
+fn a_bad_message_of_a_sibling_is_reported_to_whoever_invited_it() {
+    let (alone, parent, nodes) = (alone(), Node::new(), [Node::new(), Node::new()]);
+    let (errors, handler) = recording();
+    let first = link(&parent, &nodes[0]);
+    let (ours, theirs) = socket_pair().unwrap();
+    let invitation = Invitation::new_on(&parent);
+    let at_parent = invitation.attach(b"main").unwrap();
+    let options = SendOptions { handler: Some(handler), ..SendOptions::default() };
+    invitation.send_with(ours, options).unwrap();
+    let accepted = AcceptedInvitation::accept_on(&nodes[1], theirs).unwrap();
+    let second = (at_parent, accepted.extract(b"main").unwrap());
+    let (a, b) = MessagePipe::create_on(&parent);
+    let a = pass_pipe(&first.0, &first.1, a);
+    let b = pass_pipe(&second.0, &second.1, b);
+    eventually("the parent passes nothing on", || parent.port_counts().1 == 0);
+    send(&b, "nonsense");
+    let message = a.recv().unwrap();
+    message.report_bad("this makes no sense");
+    eventually("the handler is told", || !errors.lock().unwrap().is_empty());
+    let expected = "Received bad user message: this makes no sense";
+    assert_eq!(*errors.lock().unwrap(), [ProcessError { message: expected.into(), disconnected: false }]);
+    drop((a, b, first, second, accepted, message));
+    finish(alone, &[&parent, &nodes[0], &nodes[1]]);
+}
+
+/// Invites two nodes and gives each an end of a pipe; then tells when it passes nothing on.
+#[test]
+#[ignore = "run by other tests, in a process of its own"]
+fn child_introduces_two_nodes() {
+    children::act(|pipe| {
+        let sockets = pipe.recv().unwrap().take_handles().unwrap();
+        let (a, b) = MessagePipe::create();
+        let carriers: Vec<MessagePipe> = sockets
+            .into_iter()
+            .zip([a, b])
+            .map(|(socket, end)| {
+                let invitation = Invitation::new();
+                let carrier = invitation.attach(b"carrier").unwrap();
+                invitation.send(socket.into_descriptor().unwrap()).unwrap();
+                carrier.send(Message::from("an end").with(end)).unwrap();
+                carrier
+            })
+            .collect();
+        // From the moment that both have their ends.
+        carriers.iter().for_each(|carrier| assert_eq!(recv(carrier), "got it"));
+        eventually("this node passes nothing on", || Node::process().port_counts().1 == 0);
+        send(pipe, "introduced");
+        assert_closed(pipe);
+    });
+}
+
+fn signal(process: &std::process::Child, signal: &str) {
+    let status = Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn those_who_were_introduced_go_on_talking_while_whoever_introduced_them_is_stopped() {
+    let (alone, main, nodes) = (alone(), Node::new(), [Node::new(), Node::new()]);
+    let mut child = children::launch(&main, child_introduces_two_nodes);
+    let [(first, first_theirs), (second, second_theirs)] = [socket_pair().unwrap(), socket_pair().unwrap()];
+    child.pipe.send(Message::from("").with(first_theirs).with(second_theirs)).unwrap();
+    let carriers: Vec<MessagePipe> = nodes
+        .iter()
+        .zip([first, second])
+        .map(|(node, socket)| AcceptedInvitation::accept_on(node, socket).unwrap().extract(b"carrier").unwrap())
+        .collect();
+    let ends: Vec<MessagePipe> = carriers.iter().map(recv_pipe).collect();
+    carriers.iter().for_each(|carrier| send(carrier, "got it"));
+    assert_eq!(recv(&child.pipe), "introduced");
+    signal(&child.process, "-STOP");
+    for _ in 0..100 {
+        assert_connected(&ends[0], &ends[1]);
+    }
+    let (mut producer, consumer) = data_pipe_on(&nodes[0], 1, 100);
+    let mut consumer = pass_consumer(&ends[0], &ends[1], consumer);
+    producer.write_all(b"while nobody else runs").unwrap();
+    drop(producer);
+    let mut text = String::new();
+    consumer.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "while nobody else runs");
+    // Nor does its death concern them.
+    child.kill();
+    carriers.iter().for_each(assert_closed);
+    assert_connected(&ends[0], &ends[1]);
+    drop((ends, carriers, consumer, child));
+    finish(alone, &[&main, &nodes[0], &nodes[1]]);
+}
