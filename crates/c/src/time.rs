@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-const INDEFINITE: u64 = u64::MAX;
+/// A deadline that never comes.
+pub(crate) const INDEFINITE: u64 = u64::MAX;
 
 /// The moment that is so many microseconds away; `None` if that is never, or too far away to be expressed.
 pub(crate) fn deadline_after(micros: u64) -> Option<Instant> {

@@ -2,13 +2,18 @@
 //! `embedder.h`.
 
 use super::general::{PROPERTY_SYNC_CALL_ALLOWED, SYNC_CALL_ALLOWED};
-use crate::args::read;
+use crate::args::{Out, read};
 use crate::callbacks::{MojoProcessErrorHandler, error_handler};
-use crate::result::{DEADLINE_EXCEEDED, INVALID_ARGUMENT, MojoResult, OK, Outcome, code};
-use crate::time::deadline_after;
+use crate::result::{
+    BUSY, DEADLINE_EXCEEDED, FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, OK, Outcome, RESOURCE_EXHAUSTED, code,
+};
+use crate::time::{INDEFINITE, deadline_after};
 use libmojo_core::limits::Limits;
-use libmojo_core::node::Node;
+use libmojo_core::node::{Driver, Node};
 use libmojo_sync::atomic::Ordering;
+use libmojo_sync::{Mutex, Rank};
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, AsRawFd};
 
 /// Limits of the process; 0 for the default.
 #[repr(C, align(8))]
@@ -83,6 +88,58 @@ pub extern "C" fn MojoSetDefaultProcessErrorHandler(
 ) -> MojoResult {
     Node::process().set_default_error_handler(handler.map(|handler| error_handler(handler, context)));
     OK
+}
+
+/// The process's driver, if the program does the I/O itself.
+static DRIVER: Mutex<DriverSlot> = Mutex::new(Rank::HandleTable, DriverSlot::None);
+
+enum DriverSlot {
+    None,
+    Idle(Driver),
+    /// Some call uses it.
+    Busy,
+}
+
+/// Leaves the I/O to the program.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn MojoDriveIo(descriptor: *mut i32) -> MojoResult {
+    // SAFETY: the caller passes null or a place to write to.
+    let output = unsafe { Out::required(descriptor) };
+    let drive = || {
+        let output = output?;
+        let driver = Node::process().drive().map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => FAILED_PRECONDITION,
+            _ => RESOURCE_EXHAUSTED,
+        })?;
+        output.set(driver.as_fd().as_raw_fd());
+        // The node has no other driver, so there is none here.
+        *DRIVER.lock() = DriverSlot::Idle(driver);
+        Ok(())
+    };
+    code(drive())
+}
+
+/// Does what I/O there is to do.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn MojoRunIo(patience: *mut u64) -> MojoResult {
+    // SAFETY: the caller passes null or a place to write to.
+    let output = unsafe { Out::optional(patience) };
+    let slot = std::mem::replace(&mut *DRIVER.lock(), DriverSlot::Busy);
+    match slot {
+        DriverSlot::Idle(mut driver) => {
+            let left = driver.run_once();
+            *DRIVER.lock() = DriverSlot::Idle(driver);
+            if let Some(output) = output {
+                output.set(left.map_or(INDEFINITE, |left| u64::try_from(left.as_micros()).unwrap_or(INDEFINITE)));
+            }
+            OK
+        }
+        DriverSlot::Busy => BUSY,
+        DriverSlot::None => {
+            *DRIVER.lock() = DriverSlot::None;
+            FAILED_PRECONDITION
+        }
+    }
 }
 
 /// Waits until everything that was written is out.

@@ -9,6 +9,8 @@
 
 #define _GNU_SOURCE
 
+#include <dirent.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -222,11 +224,77 @@ static void test_shutdown(void) {
   close(sockets[1]);
 }
 
+static int count_threads(void) {
+  int count = 0;
+  DIR* tasks = opendir("/proc/self/task");
+  CHECK(tasks);
+  for (struct dirent* entry; (entry = readdir(tasks));)
+    count += entry->d_name[0] != '.';
+  closedir(tasks);
+  return count;
+}
+
+static bool is_readable(MojoHandle pipe) {
+  MojoHandleSignalsState state;
+  EXPECT(OK, MojoQueryHandleSignalsState(pipe, &state));
+  return (state.satisfied_signals & R) != 0;
+}
+
+static MojoHandle connect_isolated(int socket) {
+  const MojoSendInvitationOptions options = {
+      sizeof(options), MOJO_SEND_INVITATION_FLAG_ISOLATED, NULL, 0};
+  MojoPlatformHandle native = {sizeof(native),
+                               MOJO_PLATFORM_HANDLE_TYPE_FILE_DESCRIPTOR,
+                               (uint64_t)socket};
+  const MojoInvitationTransportEndpoint endpoint = {
+      sizeof(endpoint), MOJO_INVITATION_TRANSPORT_TYPE_CHANNEL, 1, &native};
+  MojoHandle invitation, pipe;
+  EXPECT(OK, MojoCreateInvitation(NULL, &invitation));
+  EXPECT(OK,
+         MojoAttachMessagePipeToInvitation(invitation, "p", 1, NULL, &pipe));
+  EXPECT(OK, MojoSendInvitation(invitation, NULL, &endpoint, NULL, 0, &options));
+  return pipe;
+}
+
+/* The whole exchange on this one thread. */
+static void test_driving(void) {
+  int descriptor = -1;
+  MojoDeadline patience = 77;
+  EXPECT(FAILED_PRECONDITION, MojoRunIo(&patience));
+  EXPECT(INVALID_ARGUMENT, MojoDriveIo(NULL));
+  EXPECT(OK, MojoDriveIo(&descriptor));
+  EXPECT(FAILED_PRECONDITION, MojoDriveIo(&descriptor));
+  int sockets[2];
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0);
+  MojoHandle a = connect_isolated(sockets[0]);
+  MojoHandle b = connect_isolated(sockets[1]);
+  write_message(a, 1000000);
+  while (!is_readable(b)) {
+    struct pollfd polled = {descriptor, POLLIN, 0};
+    CHECK(poll(&polled, 1, -1) == 1);
+    EXPECT(OK, MojoRunIo(&patience));
+    CHECK(patience == MOJO_DEADLINE_INDEFINITE);
+  }
+  CHECK(count_threads() == 1);
+  EXPECT(OK, MojoClose(a));
+  EXPECT(OK, MojoClose(b));
+  EXPECT(OK, MojoRunIo(NULL));
+}
+
 int main(int argc, char** argv) {
   /* Ends the program if something hangs. */
   alarm(60);
   if (argc == 3 && strcmp(argv[1], "--child") == 0)
     return run_child(atoi(argv[2]));
+  /* In a process of its own, for it lasts. */
+  pid_t driving = fork();
+  CHECK(driving >= 0);
+  if (driving == 0) {
+    test_driving();
+    _exit(0);
+  }
+  int status;
+  CHECK(waitpid(driving, &status, 0) == driving && status == 0);
   test_limits();
   test_properties();
   test_default_error_handler();

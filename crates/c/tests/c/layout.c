@@ -428,6 +428,8 @@ struct additional_functions {
   MojoResult (*set_handler)(MojoProcessErrorHandler, uintptr_t);
   MojoResult (*flush)(MojoDeadline);
   MojoResult (*shutdown)(MojoDeadline);
+  MojoResult (*drive)(int*);
+  MojoResult (*run)(MojoDeadline*);
   const struct MojoSystemThunks* (*thunks)(void);
   size_t (*set_thunks)(const struct MojoSystemThunks*);
 };
@@ -443,6 +445,8 @@ static struct additional_functions every_additional_function(void) {
   functions.set_handler = &MojoSetDefaultProcessErrorHandler;
   functions.flush = &MojoFlush;
   functions.shutdown = &MojoShutdown;
+  functions.drive = &MojoDriveIo;
+  functions.run = &MojoRunIo;
   functions.thunks = &MojoEmbedderGetSystemThunks;
   functions.set_thunks = &MojoEmbedderSetSystemThunks;
   functions.set_thunks = &MojoSetSystemThunks;

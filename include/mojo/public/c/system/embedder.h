@@ -100,6 +100,31 @@ MOJO_SYSTEM_EXPORT MojoResult MojoFlush(MojoDeadline deadline);
 //   DEADLINE_EXCEEDED  ended before all was done
 MOJO_SYSTEM_EXPORT MojoResult MojoShutdown(MojoDeadline deadline);
 
+// Leaves the exchange with other processes to the program: the library starts no
+// thread for it. The program waits until |*descriptor| is readable, by poll() or
+// the like, and then calls MojoRunIo(). Nothing arrives in between, so a thread
+// that does this must not also block in MojoWait() for other processes, or in
+// MojoFlush() or MojoShutdown(), other than with a deadline of 0. The descriptor
+// belongs to the library, for ever.
+//
+//   OK                   from now on
+//   FAILED_PRECONDITION  the library does it already, since there are
+//                        connections; or it was left to the program before
+//   RESOURCE_EXHAUSTED   there is no descriptor left
+MOJO_SYSTEM_EXPORT MojoResult MojoDriveIo(int* descriptor);
+
+// Does what there is to do now, without waiting. Callbacks for what other
+// processes cause run here, with MOJO_WATCHER_NOTIFICATION_FLAG_FROM_SYSTEM.
+// |patience| is optional; it receives after how many microseconds this is to be
+// called again although the descriptor is not readable, nearly always
+// MOJO_DEADLINE_INDEFINITE.
+//
+//   OK                   done
+//   BUSY                 another call is at it, in a thread or further out on
+//                        this one; |*patience| is untouched
+//   FAILED_PRECONDITION  MojoDriveIo() was not called
+MOJO_SYSTEM_EXPORT MojoResult MojoRunIo(MojoDeadline* patience);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif
