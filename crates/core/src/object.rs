@@ -85,6 +85,17 @@ impl Object {
         }
     }
 
+    /// The present signals; `None` if the object is closed or inside a message. Unlike asking for the one after the
+    /// other, this cannot take the signals of an object that has just gone for those of an open one.
+    pub(crate) fn signals_if_open(&self) -> Option<SignalsState> {
+        match self {
+            Object::Pipe(pipe) => pipe.signals_if_open(),
+            Object::Producer(producer) => producer.end().signals_if_open(),
+            Object::Consumer(consumer) => consumer.end().signals_if_open(),
+            _ => Some(SignalsState::default()),
+        }
+    }
+
     /// True if the object is neither closed nor inside a message.
     pub fn is_open(&self) -> bool {
         match self {

@@ -7,7 +7,7 @@ use crate::node::{Node, RoutingNode, apply};
 use crate::object::TransitError;
 use crate::observe::Observers;
 use crate::signals::{Signals, SignalsState};
-use libmojo_ports::{PortRef, ReceiveError as Unreceived, SendError as Unsent};
+use libmojo_ports::{PortRef, ReceiveError as Unreceived, SendError as Unsent, Status};
 use std::fmt;
 
 pub use libmojo_ports::FuseError;
@@ -156,17 +156,13 @@ impl Pipe {
 
     /// The present signals.
     pub fn signals(&self) -> SignalsState {
+        signals(&self.port.status())
+    }
+
+    /// The present signals, if the end is neither closed nor inside a message.
+    pub(crate) fn signals_if_open(&self) -> Option<SignalsState> {
         let status = self.port.status();
-        let peer_open = !status.peer_closed;
-        SignalsState {
-            satisfied: Signals::READABLE.when(status.unread)
-                | Signals::WRITABLE.when(peer_open)
-                | Signals::PEER_CLOSED.when(status.peer_closed)
-                | Signals::PEER_REMOTE.when(status.peer_remote),
-            satisfiable: Signals::READABLE.when(status.unread || status.more_may_come)
-                | (Signals::WRITABLE | Signals::PEER_REMOTE).when(peer_open)
-                | Signals::PEER_CLOSED,
-        }
+        status.is_open.then(|| signals(&status))
     }
 
     pub(crate) fn begin_transit(&self) -> Result<(), TransitError> {
@@ -175,6 +171,19 @@ impl Pipe {
 
     pub(crate) fn end_transit(&self) {
         self.routing().end_transit(&self.port);
+    }
+}
+
+fn signals(status: &Status) -> SignalsState {
+    let peer_open = !status.peer_closed;
+    SignalsState {
+        satisfied: Signals::READABLE.when(status.unread)
+            | Signals::WRITABLE.when(peer_open)
+            | Signals::PEER_CLOSED.when(status.peer_closed)
+            | Signals::PEER_REMOTE.when(status.peer_remote),
+        satisfiable: Signals::READABLE.when(status.unread || status.more_may_come)
+            | (Signals::WRITABLE | Signals::PEER_REMOTE).when(peer_open)
+            | Signals::PEER_CLOSED,
     }
 }
 

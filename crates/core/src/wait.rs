@@ -41,10 +41,8 @@ impl<'a> Interest<'a> {
     }
 
     fn look(&self) -> Option<Result<SignalsState, WaitError>> {
-        if !self.object.is_open() {
-            return Some(Err(WaitError::Cancelled));
-        }
-        let state = self.object.signals().without(self.hidden);
+        let Some(state) = self.object.signals_if_open() else { return Some(Err(WaitError::Cancelled)) };
+        let state = state.without(self.hidden);
         state.readiness(self.signals).map(|readiness| match readiness {
             Readiness::Satisfied => Ok(state),
             Readiness::Unsatisfiable => Err(WaitError::Unsatisfiable(state)),

@@ -154,15 +154,16 @@ impl End {
         self.control.status().peer_closed
     }
 
-    pub(super) fn signals(&self) -> SignalsState {
-        let Ok((state, peer_closed)) = self.look() else { return SignalsState::default() };
+    /// The present signals, if the end is neither closed nor inside a message.
+    pub(crate) fn signals_if_open(&self) -> Option<SignalsState> {
+        let (state, peer_closed) = self.look().ok()?;
         let is_remote = !peer_closed && self.control.status().peer_remote;
         let closed = Signals::PEER_CLOSED.when(peer_closed);
         let remote = Signals::PEER_REMOTE.when(is_remote);
         let possibly_remote = Signals::PEER_REMOTE.when(!peer_closed);
         let amount = state.amount(&self.ring, self.role);
         let is_ready = amount > 0 && state.two_phase.is_none();
-        match self.role {
+        Some(match self.role {
             Role::Producer => SignalsState {
                 satisfied: Signals::WRITABLE.when(is_ready && !peer_closed) | closed | remote,
                 satisfiable: Signals::WRITABLE.when(!peer_closed) | Signals::PEER_CLOSED | possibly_remote,
@@ -177,7 +178,7 @@ impl End {
                     | Signals::PEER_CLOSED
                     | possibly_remote,
             },
-        }
+        })
     }
 
     /// Moves this end's index by `amount` and lets the other end know if it wants to.

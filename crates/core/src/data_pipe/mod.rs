@@ -124,7 +124,7 @@ impl Producer {
 
     /// The present signals.
     pub fn signals(&self) -> SignalsState {
-        self.0.signals()
+        self.0.signals_if_open().unwrap_or_default()
     }
 
     /// Writes as many of `bytes`, whole elements, as there is room for, and returns how many. With
@@ -197,7 +197,7 @@ impl Consumer {
 
     /// The present signals.
     pub fn signals(&self) -> SignalsState {
-        self.0.signals()
+        self.0.signals_if_open().unwrap_or_default()
     }
 
     /// True while a two-phase read is in progress.

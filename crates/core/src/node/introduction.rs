@@ -167,7 +167,7 @@ pub(super) fn take_met(
     apply(node, node.introduce(a, b), deferred);
     for (name, other) in [(a, b), (b, a)] {
         if let Some(link) = node.data().links.find(name) {
-            link.send(wire::encode_about(TALK, link.to_wire(node, other)));
+            link.send(wire::encode_about(TALK, link.name_on_link(node, other)));
         }
     }
     Ok(())
@@ -175,7 +175,7 @@ pub(super) fn take_met(
 
 /// Takes the news that the link between two that were introduced is gone.
 pub(super) fn take_parted(node: &RoutingNode, link: &Link, from: NodeName, frame: &InFrame) -> Result<(), WireError> {
-    let other = link.from_wire(node, wire::decode_about(frame)?);
+    let other = link.name_here(node, wire::decode_about(frame)?);
     node.part(from, other);
     Ok(())
 }
@@ -183,7 +183,7 @@ pub(super) fn take_parted(node: &RoutingNode, link: &Link, from: NodeName, frame
 /// Takes a report about a node that was introduced to the one that reports.
 pub(super) fn take_report(node: &RoutingNode, link: &Link, frame: &InFrame) -> Result<(), WireError> {
     let (name, text) = wire::decode_report(frame)?;
-    let other = link.from_wire(node, name);
+    let other = link.name_here(node, name);
     // A node that was not introduced has no name of its own on the link.
     if other != name
         && let Some(reported) = node.data().links.find(other)

@@ -241,7 +241,7 @@ fn take_frame(node: &RoutingNode, link: &Arc<Link>, frame: InFrame, deferred: &m
     match frame.kind {
         EVENT => {
             let Some(mut event) = wire::decode_event(frame, &link.sender)? else { return Ok(()) };
-            event.rename_nodes(|name| link.from_wire(node, name));
+            event.rename_nodes(|name| link.name_here(node, name));
             let (outcome, effects) = match node.accept(*peer, event) {
                 Ok(effects) => (Ok(()), effects),
                 Err((error, effects)) => (violation(format!("{error:?}")), effects),
@@ -253,7 +253,7 @@ fn take_frame(node: &RoutingNode, link: &Arc<Link>, frame: InFrame, deferred: &m
             Some(arrivals) if !arrivals.is_answered() => {
                 let (mut pipes, mut outcome) = (Vec::new(), Ok(()));
                 for (name, mut descriptor) in wire::decode_invitation(&frame)? {
-                    descriptor.rename_nodes(|name| link.from_wire(node, name));
+                    descriptor.rename_nodes(|name| link.name_here(node, name));
                     match node.import(*peer, &descriptor) {
                         Ok((port, effects)) => {
                             let pipe = Pipe::from_port(port);
@@ -308,7 +308,7 @@ fn greet(node: &RoutingNode, link: &Arc<Link>, frame: &InFrame, deferred: &mut D
         for mut named in pipes {
             let Some((name, pipe)) = named.take() else { continue };
             let (mut descriptor, more) = node.export(pipe.port(), hello.node);
-            descriptor.rename_nodes(|name| link.to_wire(node, name));
+            descriptor.rename_nodes(|name| link.name_on_link(node, name));
             apply(node, std::mem::replace(&mut effects, more), deferred);
             described.push((name, descriptor));
         }

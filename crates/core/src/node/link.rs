@@ -163,12 +163,12 @@ impl Link {
 
     /// Sends a routing event.
     pub(crate) fn send_event(&self, node: &RoutingNode, mut event: Event<Message>) {
-        event.rename_nodes(|name| self.to_wire(node, name));
+        event.rename_nodes(|name| self.name_on_link(node, name));
         self.send(wire::encode_event(event));
     }
 
     /// What a node is called on this link.
-    pub(super) fn to_wire(&self, node: &RoutingNode, name: NodeName) -> NodeName {
+    pub(super) fn name_on_link(&self, node: &RoutingNode, name: NodeName) -> NodeName {
         if name == node.name() {
             return self.own;
         }
@@ -178,7 +178,7 @@ impl Link {
     }
 
     /// What a node that the other side speaks of is called here.
-    pub(super) fn from_wire(&self, node: &RoutingNode, name: NodeName) -> NodeName {
+    pub(super) fn name_here(&self, node: &RoutingNode, name: NodeName) -> NodeName {
         if name == self.own {
             return node.name();
         }

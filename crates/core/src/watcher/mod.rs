@@ -307,11 +307,9 @@ impl Observer for Watch {
     fn changed(self: Arc<Self>, deferred: &mut Deferred) {
         let fired = {
             let mut watches = self.watcher.watches.lock();
-            if !self.object.is_open() {
-                // About to be cancelled.
-                return;
-            }
-            let state = self.object.signals().without(self.hidden);
+            // If it is not open, the watch is about to be cancelled, or the object will come back and say so.
+            let Some(state) = self.object.signals_if_open() else { return };
+            let state = state.without(self.hidden);
             watches.update(self.key, state.readiness(self.signals), state)
         };
         if let Some((readiness, state)) = fired {

@@ -1,9 +1,9 @@
 // Waiting for the signals of handles: by blocking a thread, or in a loop of the
 // program's own.
 //
-// These functions are an addition to the C System API and not in core.h. The
-// two that wait are the only functions of this library that block. Nothing that
-// other processes send arrives while the thread of the library that receives it
+// These functions are an addition to the C System API and not in core.h. Apart
+// from the two that wait, and two of embedder.h, no function of this library
+// blocks. Nothing that other processes send arrives while the thread of the library that receives it
 // waits, so a callback with MOJO_WATCHER_NOTIFICATION_FLAG_FROM_SYSTEM must not
 // wait for it.
 

@@ -36,7 +36,8 @@ extern "C" {
 // If the cause is a call of this API, the callback runs on the thread of that
 // call, before its outermost call returns; calls made within a callback count
 // as part of it, and what they cause runs when it has returned. Otherwise it
-// runs on a thread of the library, and |flags| has
+// runs on a thread of the library, or where the program has it do its work
+// (MojoRunIo() in embedder.h), and |flags| has
 // MOJO_WATCHER_NOTIFICATION_FLAG_FROM_SYSTEM. No lock is held, every function
 // may be called. Callbacks for one watch never overlap, those for different
 // watches may. A notification that falls due on one thread while the callback
