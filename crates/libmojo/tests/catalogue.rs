@@ -93,7 +93,10 @@ fn place_of(suite: &(&'static str, String), test: &str) -> Option<&'static str> 
         } else if line.starts_with(&format!("fn {test}(mode: Mode)")) {
             return Some("modes");
         }
-        before = line;
+        // Other attributes may follow.
+        if before != "#[test]" || !line.starts_with("#[") {
+            before = line;
+        }
     }
     None
 }

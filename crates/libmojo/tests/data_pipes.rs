@@ -410,7 +410,7 @@ in_worlds! {
         let consumers = [(); 3].map(|()| handles.next().unwrap().into_consumer().unwrap());
         let producers = [(); 3].map(|()| handles.next().unwrap().into_producer().unwrap());
         assert!(matches!(consumers[0].wait(R, None), Err(WaitError::Unsatisfiable(_))));
-        assert!(matches!(producers[0].wait(C, None), Ok(_)));
+        wait_for(&producers[0], C);
         let (events, happened) = mpsc::channel();
         let watcher = Watcher::new(move |event| events.send(event.event).unwrap_or_default());
         for end in [&consumers[1] as &dyn Waitable, &producers[1]] {

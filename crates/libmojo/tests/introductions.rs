@@ -6,6 +6,7 @@ mod worlds;
 use libmojo::{AcceptedInvitation, Invitation, Message, MessagePipe, Node, ProcessError, SendOptions, socket_pair};
 use std::io::{Read, Write};
 use std::process::Command;
+use std::time::Instant;
 use worlds::*;
 
 /// Two nodes that a third one has invited, and their pipes to it.
@@ -50,6 +51,23 @@ fn siblings_come_to_talk_directly_without_any_traffic() {
     assert_connected(&c, &d);
     drop((a, b, c, d));
     siblings.finish(alone);
+}
+
+#[test]
+fn a_node_shuts_down_while_it_is_introduced() {
+    let _alone = alone();
+    for _ in 0..300 {
+        let siblings = Siblings::new();
+        let (a, b) = siblings.pipe();
+        send(&a, "last words");
+        let [first, second] = &siblings.nodes;
+        assert!(first.shutdown(Some(Instant::now() + PATIENCE / 2)));
+        assert!(!first.has_links());
+        assert_eq!(recv(&b), "last words");
+        assert_closed(&b);
+        second.disconnect();
+        siblings.parent.disconnect();
+    }
 }
 
 #[test]

@@ -184,7 +184,8 @@ in_worlds! {
         let both: BTreeSet<usize> = (0..2).map(|_| refusal(&watcher, 1)[0].0).collect();
         assert_eq!(both, [1, 2].into());
         assert_eq!(refusal(&watcher, 10).len(), 2);
-        (recv(&a), recv(&b));
+        recv(&a);
+        recv(&b);
         // One that is always ready is in the way alone.
         let (other, _peer) = MessagePipe::create();
         watcher.watch(&other, W, 3).unwrap();

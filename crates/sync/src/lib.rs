@@ -10,8 +10,9 @@
 #![forbid(unsafe_code)]
 
 mod mutex;
+mod primitives;
 mod rank;
 
 pub use mutex::{Condvar, Mutex, MutexGuard};
+pub use primitives::{Arc, OnceLock, Weak, atomic, thread_local};
 pub use rank::{Rank, assert_unlocked};
-pub use std::sync::{Arc, OnceLock, Weak, atomic};

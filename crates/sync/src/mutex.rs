@@ -1,20 +1,21 @@
 //! A mutex with a rank, and the condition variable that goes with it.
 
+use crate::primitives;
 use crate::rank::{Order, Rank, Ranked};
 use std::ops::{Deref, DerefMut};
-use std::sync::{self, PoisonError, TryLockError};
+use std::sync::{PoisonError, TryLockError};
 use std::time::Duration;
 
 /// A mutual-exclusion lock with a place in the global lock order.
 pub struct Mutex<T> {
     rank: Ranked,
-    inner: sync::Mutex<T>,
+    inner: primitives::Mutex<T>,
 }
 
 impl<T> Mutex<T> {
     /// Makes an unlocked mutex of the given rank.
     pub const fn new(rank: Rank, value: T) -> Self {
-        Self { rank: Ranked::new(rank), inner: sync::Mutex::new(value) }
+        Self { rank: Ranked::new(rank), inner: primitives::Mutex::new(value) }
     }
 
     /// Waits for the lock. In debug builds, panics if the thread holds a lock of this rank or a higher one.
@@ -52,7 +53,7 @@ impl<T> Mutex<T> {
 pub struct MutexGuard<'a, T> {
     rank: Ranked,
     /// `None` only between a condition variable taking the guard and giving it back.
-    inner: Option<sync::MutexGuard<'a, T>>,
+    inner: Option<primitives::MutexGuard<'a, T>>,
 }
 
 impl<T> Deref for MutexGuard<'_, T> {
@@ -85,12 +86,12 @@ impl<T> Drop for MutexGuard<'_, T> {
 
 /// Lets threads sleep until something that a [`Mutex`] protects has changed.
 #[derive(Default)]
-pub struct Condvar(sync::Condvar);
+pub struct Condvar(primitives::Condvar);
 
 impl Condvar {
     /// Makes a condition variable nobody waits on.
     pub const fn new() -> Self {
-        Self(sync::Condvar::new())
+        Self(primitives::Condvar::new())
     }
 
     /// Unlocks, sleeps until notified or until `timeout` has passed (`None`: for ever), and locks again. May

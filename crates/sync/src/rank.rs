@@ -32,12 +32,13 @@ mod held {
     use super::Rank;
     use std::cell::RefCell;
 
-    thread_local! {
+    crate::thread_local! {
         static HELD: RefCell<Vec<Rank>> = const { RefCell::new(Vec::new()) };
     }
 
     pub(crate) fn push(rank: Rank, order: super::Order) {
-        HELD.with_borrow_mut(|held| {
+        HELD.with(|held| {
+            let mut held = held.borrow_mut();
             if let Some(&highest) = held.iter().max() {
                 let allowed = match order {
                     super::Order::Above => rank > highest,
@@ -50,7 +51,8 @@ mod held {
     }
 
     pub(crate) fn pop(rank: Rank) {
-        HELD.with_borrow_mut(|held| {
+        HELD.with(|held| {
+            let mut held = held.borrow_mut();
             if let Some(at) = held.iter().rposition(|r| *r == rank) {
                 held.remove(at);
             }
@@ -58,7 +60,7 @@ mod held {
     }
 
     pub(crate) fn none() -> bool {
-        HELD.with_borrow(|held| held.is_empty())
+        HELD.with(|held| held.borrow().is_empty())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Handles inside messages: going in, staying out, coming out.
 
+use crate::callbacks::*;
 use crate::calls;
 use crate::support::*;
 use mojo_system::*;

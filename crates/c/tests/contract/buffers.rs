@@ -2,8 +2,7 @@
 
 use crate::calls;
 use crate::support::*;
-use std::fs::File;
-use std::os::fd::FromRawFd;
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::fs::FileExt;
 
 const MAX_BYTES: u64 = 1 << 30;
@@ -20,12 +19,8 @@ fn creation_checks_the_output_then_options_then_the_size() {
         ] {
             let expected = if of_options == OK { of_size } else { of_options };
             assert_eq!(calls::create_buffer(options.as_deref(), num_bytes, None), INVALID_ARGUMENT);
-            let aligned = create_buffer(options.as_deref(), num_bytes);
-            let misaligned =
-                options.as_ref().map(|options| misaligned(options, |options| create_buffer(Some(options), num_bytes)));
-            for made in [Some(aligned), misaligned].into_iter().flatten() {
-                assert_eq!(code(made), expected, "{options:?} {num_bytes}");
-                made.map(|handle| close(handle).unwrap()).unwrap_or_default();
+            for made in anywhere(options.as_deref(), |options| create_buffer(options, num_bytes)) {
+                assert_eq!(code(made.and_then(close)), expected, "{options:?} {num_bytes}");
             }
         }
     }
@@ -40,11 +35,8 @@ fn duplication_checks_handle_and_output_then_options() {
         let call =
             |source, options: Option<&[u8]>| output(STALE, |copy| calls::duplicate_buffer(source, options, Some(copy)));
         assert_eq!(call(0, options.as_deref()), Err(INVALID_ARGUMENT));
-        let aligned = call(handle, options.as_deref());
-        let misaligned = options.as_ref().map(|options| misaligned(options, |options| call(handle, Some(options))));
-        for copy in [Some(aligned), misaligned].into_iter().flatten() {
-            assert_eq!(code(copy), expected, "{options:?}");
-            copy.map(|handle| close(handle).unwrap()).unwrap_or_default();
+        for copy in anywhere(options.as_deref(), |options| call(handle, options)) {
+            assert_eq!(code(copy.and_then(close)), expected, "{options:?}");
         }
         assert!(is_live(handle));
     }
@@ -191,17 +183,16 @@ fn the_descriptor_of_a_read_only_duplicate_lets_nobody_write() {
     let read_only = duplicate(original, READ_ONLY).unwrap();
     let native = unwrap_buffer(read_only).unwrap();
     assert_eq!((native.num_bytes, native.flags), (64, READ_ONLY));
-    // SAFETY: the descriptor was just given to this test.
-    let file = unsafe { File::from_raw_fd(native.value as i32) };
+    let file = calls::own(native.value);
     assert!(file.write_at(b"x", 0).is_err());
     let mut byte = [1];
     file.read_exact_at(&mut byte, 0).unwrap();
     assert_eq!(byte, [0]);
     // Taken for a writable one, it is refused; as what it is, it is accepted.
-    let fd = std::os::fd::AsRawFd::as_raw_fd(&file) as u64;
+    let fd = file.as_raw_fd() as u64;
     let wrap = |flags, fd| wrap_buffer(fd, 64, (1, 2), flags);
     assert_eq!(wrap(0, fd), Err(UNKNOWN));
-    let wrapped = wrap(READ_ONLY, std::os::fd::IntoRawFd::into_raw_fd(file) as u64).unwrap();
+    let wrapped = wrap(READ_ONLY, file.into_raw_fd() as u64).unwrap();
     assert!(!is_writable(wrapped));
     close_all(&[original, wrapped]);
 }

@@ -2,6 +2,8 @@
 //! are bytes at any address.
 
 use mojo_system::*;
+use std::fs::File;
+use std::os::fd::{FromRawFd, RawFd};
 use std::ptr::{from_mut, from_ref, null, null_mut};
 
 fn place<T>(output: Option<&mut T>) -> *mut T {
@@ -259,6 +261,12 @@ pub fn unwrap_buffer(spelling: Spelling, handle: MojoHandle, outputs: Unwrapped<
     let _ = sized::<MojoPlatformHandle>(platform_handle.as_deref());
     // SAFETY: null, or as large as it says; null or places.
     unsafe { function(handle, first_mut(platform_handle).cast(), place(num_bytes), place(guid), place(flags)) }
+}
+
+/// Owns a descriptor, as a file, that the library has given back or has never taken, and nobody else owns.
+pub fn own(fd: u64) -> File {
+    // SAFETY: nobody else owns it, as the description demands.
+    unsafe { File::from_raw_fd(fd as RawFd) }
 }
 
 // ---- watcher.h -------------------------------------------------------------------------------------------

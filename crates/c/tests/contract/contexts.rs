@@ -1,5 +1,6 @@
 //! Contexts of messages: who serializes them, who destroys them, when, and how often.
 
+use crate::callbacks::*;
 use crate::support::*;
 use mojo_system::*;
 use std::cell::RefCell;

@@ -1,6 +1,7 @@
 //! Handles of all kinds: closing, asking for signals, values that name nothing or the wrong thing; the clock, and
 //! properties.
 
+use crate::callbacks::*;
 use crate::calls::{self, Payload, Spelling, Unwrapped};
 use crate::support::*;
 use mojo_system::*;

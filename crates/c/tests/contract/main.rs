@@ -4,13 +4,17 @@
 
 mod attachments;
 mod buffers;
+mod callbacks;
 mod calls;
 mod contexts;
 mod data_pipes;
 mod functions;
+mod invitations;
 mod message_pipes;
 mod messages;
 mod platform_handles;
+mod processes;
+mod scale;
 mod support;
 mod threads;
 mod watchers;

@@ -1,5 +1,6 @@
 //! Message pipes: writing, reading, fusing, closing, complaining.
 
+use crate::callbacks::*;
 use crate::calls;
 use crate::support::*;
 use libmojo_core::node::{Node, ProcessError};
@@ -19,10 +20,7 @@ fn creation_checks_outputs_then_options() {
         let create = |options: Option<&[u8]>| {
             outputs((STALE, STALE), |a, b| calls::create_message_pipe(options, Some(a), Some(b)))
         };
-        let aligned = create(options.as_deref());
-        let misaligned =
-            options.map_or(aligned.map(|_| pipe()), |options| misaligned(&options, |options| create(Some(options))));
-        for made in [aligned, misaligned] {
+        for made in anywhere(options.as_deref(), create) {
             assert_eq!(code(made), expected);
             if let Ok((a, b)) = made {
                 assert!(a != b && a != 0 && b != 0);
@@ -223,26 +221,23 @@ fn closing_an_end_destroys_what_is_unread_there_and_nothing_else() {
 // ---- fusing ----------------------------------------------------------------------------------------------
 
 #[test]
-fn fusing_closes_what_it_is_given_whatever_it_answers() {
-    for kind in Kind::ALL {
-        for other in dead_handles().into_iter().map(|handle| (handle, None)).chain(Kind::ALL.map(|kind| {
-            let made = kind.make();
-            (made.handle, Some((kind, made)))
-        })) {
-            let made = kind.make();
-            let (second, second_made) = &other;
-            let both_are_pipes = kind == Kind::Pipe && matches!(second_made, Some((Kind::Pipe, _)));
-            let expected = if both_are_pipes { OK } else { INVALID_ARGUMENT };
-            // In either order.
-            let swapped = second % 2 == 0;
-            let (b, c) = if swapped { (*second, made.handle) } else { (made.handle, *second) };
-            assert_eq!(MojoFuseMessagePipes(b, c), expected, "{kind:?} with {second_made:?}");
-            assert!(!is_live(b) && !is_live(c));
-            for peer in [made.peer, second_made.as_ref().map_or(0, |(_, made)| made.peer)] {
-                if is_live(peer) {
-                    assert_eq!(satisfied(peer) & C != 0, !both_are_pipes);
-                }
+fn fusing_closes_what_it_is_given_whatever_that_is() {
+    for first in Kind::ALL {
+        for second in Kind::ALL {
+            let made = [first.make(), second.make()];
+            let are_pipes = first == Kind::Pipe && second == Kind::Pipe;
+            let expected = if are_pipes { OK } else { INVALID_ARGUMENT };
+            assert_eq!(MojoFuseMessagePipes(made[0].handle, made[1].handle), expected, "{first:?} with {second:?}");
+            for Made { handle, peer } in &made {
+                assert!(!is_live(*handle));
+                assert!(*peer == 0 || (satisfied(*peer) == C) != are_pipes);
             }
+        }
+        for dead in dead_handles() {
+            let made = [first.make(), first.make()];
+            assert_eq!(MojoFuseMessagePipes(made[0].handle, dead), INVALID_ARGUMENT, "{first:?}");
+            assert_eq!(MojoFuseMessagePipes(dead, made[1].handle), INVALID_ARGUMENT, "{first:?}");
+            assert!(made.iter().all(|made| !is_live(made.handle)));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Message objects.
 
+use crate::callbacks::*;
 use crate::calls::{self, Payload};
 use crate::support::*;
 use mojo_system::*;

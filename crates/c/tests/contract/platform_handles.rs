@@ -1,11 +1,12 @@
 //! Native handles and native shared memory.
 
-use crate::calls::{self, Spelling, Unwrapped};
+use crate::calls::{self, Spelling, Unwrapped, own};
 use crate::support::*;
 use mojo_system::*;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, IntoRawFd};
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 const DESCRIPTOR: u32 = 1;
 
@@ -22,27 +23,12 @@ fn is_closed(mut reader: std::io::PipeReader) -> bool {
     reader.read(&mut [0]).unwrap() == 0
 }
 
-/// Owns a descriptor that the library has given back, or never took.
-fn own(fd: u64) -> OwnedFd {
-    // SAFETY: the caller has just been given the descriptor, or has never given it away.
-    unsafe { OwnedFd::from_raw_fd(fd as RawFd) }
-}
-
 /// A descriptor of memory, and that memory's identity for the system.
 fn memory(len: u64) -> (u64, u64) {
     let file = scratch_file();
     file.set_len(len).unwrap();
-    let identity = std::os::unix::fs::MetadataExt::ino(&file.metadata().unwrap());
+    let identity = file.metadata().unwrap().ino();
     (file.into_raw_fd() as u64, identity)
-}
-
-fn scratch_file() -> File {
-    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let path = format!("/dev/shm/libmojo-contract-{}-{number}", std::process::id());
-    let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
-    std::fs::remove_file(&path).unwrap();
-    file
 }
 
 #[test]
@@ -149,7 +135,7 @@ fn descriptors_travel_in_any_number_and_in_order() {
     let (a, b) = pipe();
     send(a, b"", &handles).unwrap();
     for (number, handle) in receive(b).unwrap().1.into_iter().enumerate() {
-        let file = File::from(own(unwrap(handle).unwrap().1));
+        let file = own(unwrap(handle).unwrap().1);
         assert_eq!(file.metadata().unwrap().len(), number as u64);
     }
     close_all(&[a, b]);
@@ -193,7 +179,12 @@ fn wrapping_memory_refuses_what_is_missing_or_unfit_and_takes_nothing_it_refuses
     drop(writer);
     assert!(is_closed(reader));
     // Still the caller's.
-    assert_eq!(File::from(own(fd)).metadata().unwrap().len(), 64);
+    assert_eq!(own(fd).metadata().unwrap().len(), 64);
+    for spelling in SPELLINGS {
+        let native = platform_handle(16, DESCRIPTOR, memory(64).0);
+        let wrap = |handle: &mut _| calls::wrap_buffer(spelling, Some(&native), 64, Some(&guid), 0, Some(handle));
+        close(output(STALE, wrap).unwrap()).unwrap();
+    }
 }
 
 #[test]
@@ -215,12 +206,12 @@ fn wrapped_memory_comes_back_as_it_was() {
             let native = unwrap_buffer(handle).unwrap();
             assert_eq!((native.kind, native.num_bytes, native.guid, native.flags), (1, 64, (5, 6), flags));
             assert!(!is_live(handle));
-            let file = File::from(own(native.value));
-            assert_eq!(std::os::unix::fs::MetadataExt::ino(&file.metadata().unwrap()), identity);
+            let file = own(native.value);
+            assert_eq!(file.metadata().unwrap().ino(), identity);
             if flags == 0 {
                 mapping.write(0, b"seen");
                 let mut bytes = [0; 4];
-                std::os::unix::fs::FileExt::read_exact_at(&file, &mut bytes, 0).unwrap();
+                file.read_exact_at(&mut bytes, 0).unwrap();
                 assert_eq!(&bytes, b"seen");
             }
             unmap(mapping).unwrap();

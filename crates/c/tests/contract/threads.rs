@@ -1,44 +1,14 @@
 //! Several threads at the same objects.
 
+use crate::callbacks::*;
 use crate::calls;
 use crate::support::*;
 use mojo_system::*;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, ThreadId};
-use std::time::Duration;
-
-/// After this time a test is considered to hang.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Ends the process, loudly, unless it is dropped in time.
-struct Watchdog {
-    _alive: Sender<()>,
-}
-
-fn watchdog() -> Watchdog {
-    let (alive, ended) = channel::<()>();
-    let name = thread::current().name().unwrap_or("a test").to_owned();
-    thread::spawn(move || {
-        if ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-            eprintln!("{name} hangs");
-            std::process::abort();
-        }
-    });
-    Watchdog { _alive: alive }
-}
-
-/// Looks again and again until a condition holds. The watchdog knows if it never does.
-fn until(mut condition: impl FnMut() -> bool) {
-    for round in 1_u32.. {
-        if condition() {
-            return;
-        }
-        if round % 64 == 0 { thread::yield_now() } else { std::hint::spin_loop() }
-    }
-}
 
 type Handler = Arc<dyn Fn(MojoResult) + Send + Sync>;
 
@@ -138,8 +108,8 @@ fn an_attempt_to_attach_that_fails_loses_no_notification() {
         let (handle, peer) = (made.handle, made.peer);
         let make_ready = move || match kind {
             Kind::Pipe => send(peer, b"", &[]).unwrap(),
-            Kind::Consumer => drop(write_data(peer, b"x", 0).map(drop).unwrap()),
-            _ => drop(read_data(peer, 16, 0).map(drop).unwrap()),
+            Kind::Consumer => assert_eq!(write_data(peer, b"x", 0), Ok(1)),
+            _ => assert_eq!(read_data(peer, 16, 0).unwrap().len(), 16),
         };
         // While it is being moved the handle is refused.
         let make_unready = move || {
@@ -155,7 +125,9 @@ fn an_attempt_to_attach_that_fails_loses_no_notification() {
         let told = Arc::new(AtomicUsize::new(0));
         let counter = told.clone();
         let w = threaded_watcher();
-        let context = context_for(move |_| drop(counter.fetch_add(1, Ordering::SeqCst)));
+        let context = context_for(move |_| {
+            counter.fetch_add(1, Ordering::SeqCst);
+        });
         watch(w, handle, if kind == Kind::Producer { W } else { R }, context).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
@@ -237,7 +209,7 @@ fn a_watch_can_be_ended_while_its_callback_runs_on_another_thread_and_nobody_wai
     for way in ways {
         let held = Held::new();
         way(&held);
-        assert_eq!(cancel(held.watcher, held.context).is_ok(), false);
+        assert!(cancel(held.watcher, held.context).is_err());
         assert_eq!(held.calls.lock().unwrap().len(), 1, "its cancellation waits for the callback");
         assert_eq!(held.finish(), [OK, CANCELLED]);
     }

@@ -1,5 +1,6 @@
 //! Watchers, on one thread.
 
+use crate::callbacks::*;
 use crate::calls;
 use crate::support::*;
 use mojo_system::*;
@@ -216,7 +217,7 @@ fn closing_the_peer_makes_readability_impossible() {
 
 #[test]
 fn a_watch_for_nothing_or_for_what_cannot_be_is_ready_with_a_failure() {
-    for mask in [0, N, M, 1 << 5, 1 << 31, u32::MAX & !END] {
+    for mask in [0, N, M, 1 << 5, 1 << 31, !END] {
         let (a, b) = pipe();
         let w = watcher();
         watch(w, b, mask, 1).unwrap();

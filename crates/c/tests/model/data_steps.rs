@@ -1,13 +1,13 @@
 //! Steps with data pipes, shared buffers and native handles.
 
-use crate::calls::{self, Spelling, Unwrapped};
+use crate::calls::{self, Spelling, Unwrapped, own};
 use crate::steps::{FILE_BYTES, Mapped, Run};
 use crate::support::*;
 use crate::world::*;
 use mojo_system::*;
 use std::fs::File;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::fd::{AsRawFd, IntoRawFd};
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 impl Run {
     pub fn create_data_pipe(&mut self) {
@@ -24,7 +24,7 @@ impl Run {
             (0..16, ..) => INVALID_ARGUMENT,
             (_, 1.., _) => UNIMPLEMENTED,
             (.., 0) => INVALID_ARGUMENT,
-            _ if capacity % element != 0 => INVALID_ARGUMENT,
+            _ if !capacity.is_multiple_of(element) => INVALID_ARGUMENT,
             _ => OK,
         };
         let made = create_data_pipe(&options(size, &[flags, element, capacity]));
@@ -76,7 +76,7 @@ impl Run {
                     Err(BUSY)
                 } else if closed {
                     Err(FAILED_PRECONDITION)
-                } else if len % stream.element != 0 || (len > 0 && !has_elements) {
+                } else if !len.is_multiple_of(stream.element) || (len > 0 && !has_elements) {
                     Err(INVALID_ARGUMENT)
                 } else if flags & 1 != 0 && len > stream.free() {
                     Err(OUT_OF_RANGE)
@@ -115,7 +115,7 @@ impl Run {
                 let contradiction = (has(QUERY) && has(PEEK | DISCARD)) || (has(DISCARD) && has(PEEK));
                 let answer = if stream.reading.is_some() {
                     Err(BUSY)
-                } else if contradiction || (!has(QUERY) && wanted % stream.element != 0) {
+                } else if contradiction || (!has(QUERY) && !wanted.is_multiple_of(stream.element)) {
                     Err(INVALID_ARGUMENT)
                 } else if has(QUERY) {
                     Ok((there, Vec::new()))
@@ -194,7 +194,7 @@ impl Run {
                     None => FAILED_PRECONDITION,
                     Some(offered) => {
                         amount = [0, stream.element.min(offered), offered, offered + stream.element, 1][choice];
-                        let is_fit = amount <= offered && amount % stream.element == 0;
+                        let is_fit = amount <= offered && amount.is_multiple_of(stream.element);
                         if is_fit {
                             let bytes = window_bytes(stream, amount);
                             stream.put(&bytes);
@@ -248,7 +248,7 @@ impl Run {
                     None => FAILED_PRECONDITION,
                     Some(offered) => {
                         amount = [0, stream.element.min(offered), offered, offered + stream.element, 1][choice];
-                        let is_fit = amount <= offered && amount % stream.element == 0;
+                        let is_fit = amount <= offered && amount.is_multiple_of(stream.element);
                         stream.consume(if is_fit { amount } else { 0 });
                         self.streamed(number);
                         if is_fit { OK } else { INVALID_ARGUMENT }
@@ -315,16 +315,16 @@ impl Run {
 
     pub fn map_memory(&mut self) {
         let (handle, id) = self.handle(Kind::Buffer);
-        let (offset, len) = (self.random.below(5100), self.random.below(5100));
         let buffer = self.buffer(id);
-        let is_inside = buffer.is_some_and(|buffer| len > 0 && offset + len <= buffer.len);
+        let (offset, len) = match buffer {
+            Some(buffer) if self.random.once_in(2) => (0, buffer.len),
+            _ => (self.random.below(5100), self.random.below(5100)),
+        };
         if self.random.once_in(30) {
             let code = calls::map_buffer(handle, offset as u64, len as u64, None);
             return self.answered("map without place", code, INVALID_ARGUMENT);
         }
-        let (offset, len) =
-            if let (Some(buffer), true) = (buffer, self.random.once_in(2)) { (0, buffer.len) } else { (offset, len) };
-        let is_inside = is_inside || buffer.is_some_and(|buffer| offset == 0 && len == buffer.len);
+        let is_inside = buffer.is_some_and(|buffer| len > 0 && offset + len <= buffer.len);
         let mapping = map(handle, offset as u64, len as u64);
         self.answered("map", code(mapping), if is_inside { OK } else { INVALID_ARGUMENT });
         if let (Ok(at), Some(Buffer { memory, is_read_only, .. })) = (mapping, buffer) {
@@ -372,8 +372,10 @@ impl Run {
         let made = output(STALE, |handle| calls::wrap(Some(&native), Some(handle)));
         self.answered("wrap", code(made), expected);
         if let Ok(handle) = made {
-            // Only with a descriptor in it has the library taken anything.
-            let wrapped = (kind == 1).then(|| fd.into_raw_fd()).map(|_| file);
+            let wrapped = (kind == 1).then_some(file);
+            if wrapped.is_some() {
+                let _ = fd.into_raw_fd();
+            }
             let id = self.world.add(Thing::Platform(wrapped), Place::Held);
             self.named(handle, id);
         }
@@ -444,7 +446,7 @@ impl Run {
             assert_eq!((native.kind, native.num_bytes), (1, buffer.len));
             assert_eq!(native.flags == READ_ONLY, buffer.is_read_only);
             let mut bytes = vec![0; buffer.len];
-            std::os::unix::fs::FileExt::read_exact_at(&own(native.value), &mut bytes, 0).unwrap();
+            own(native.value).read_exact_at(&mut bytes, 0).unwrap();
             assert!(bytes == self.world.memories[buffer.memory][..buffer.len]);
         }
     }
@@ -454,11 +456,6 @@ impl Run {
 fn window_bytes(stream: &Stream, len: usize) -> Vec<u8> {
     let from = stream.read + stream.data.len();
     (from..from + len).map(|at| at as u8).collect()
-}
-
-fn own(fd: u64) -> File {
-    // SAFETY: the library has just given the descriptor to the caller.
-    unsafe { OwnedFd::from_raw_fd(fd as i32) }.into()
 }
 
 fn inode(file: &File) -> u64 {

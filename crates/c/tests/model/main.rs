@@ -5,6 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[allow(dead_code)]
+#[path = "../contract/callbacks.rs"]
+mod callbacks;
+#[allow(dead_code)]
 #[path = "../contract/calls.rs"]
 mod calls;
 mod data_steps;
@@ -50,16 +53,11 @@ fn worlds(mut run: impl FnMut(u64)) {
     }
 }
 
-/// Files without names.
+/// Files of known length for both tests to wrap.
 fn files() -> Vec<File> {
-    let file = |number| {
-        let path = format!("/dev/shm/libmojo-model-{}-{number}", std::process::id());
-        let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
-        std::fs::remove_file(&path).unwrap();
-        file.set_len(FILE_BYTES as u64).unwrap();
-        file
-    };
-    (0..3).map(file).collect()
+    let files: Vec<File> = (0..3).map(|_| support::scratch_file()).collect();
+    files.iter().for_each(|file| file.set_len(FILE_BYTES as u64).unwrap());
+    files
 }
 
 /// What the descriptors of this process lead to.
@@ -95,20 +93,8 @@ fn on_several_threads_every_call_answers_what_it_may_and_nothing_is_left() {
     let files = files();
     worlds(|seed| {
         let before = descriptors();
-        let _watchdog = watchdog();
+        let _watchdog = support::watchdog();
         threads::world(seed, 4, 3000, &files);
         assert_eq!(descriptors(), before);
     });
-}
-
-/// Ends the process, loudly, unless it is dropped in time.
-fn watchdog() -> std::sync::mpsc::Sender<()> {
-    let (alive, ended) = std::sync::mpsc::channel::<()>();
-    std::thread::spawn(move || {
-        if ended.recv_timeout(Duration::from_secs(60)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-            eprintln!("a world hangs");
-            std::process::abort();
-        }
-    });
-    alive
 }

@@ -1,5 +1,6 @@
 //! Steps with message pipes and messages.
 
+use crate::callbacks::*;
 use crate::calls::{self, Memory, Payload};
 use crate::steps::{Named, Run};
 use crate::support::*;

@@ -1,5 +1,6 @@
 //! Random calls on one thread, each with what the model says it has to answer.
 
+use crate::callbacks::*;
 use crate::calls::Memory;
 use crate::random::Random;
 use crate::support::*;
@@ -7,6 +8,7 @@ use crate::world::*;
 use mojo_system::*;
 use std::collections::VecDeque;
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 
 /// A mapping that is there.
 pub struct Mapped {
@@ -90,7 +92,7 @@ impl Run {
         let mut world = World::default();
         let files = files.iter().map(|file| {
             world.memories.push(vec![0; FILE_BYTES]);
-            std::os::unix::fs::FileExt::write_all_at(file, &[0; FILE_BYTES], 0).unwrap();
+            file.write_all_at(&[0; FILE_BYTES], 0).unwrap();
             (file.try_clone().unwrap(), world.memories.len() - 1)
         });
         let files = files.collect();

@@ -2,6 +2,7 @@
 //! what holds in any order: each answer is one that the function can give, every watch is cancelled once and then
 //! silent, every context is destroyed or released once, and in the end nothing is left.
 
+use crate::callbacks::*;
 use crate::calls;
 use crate::random::Random;
 use crate::support::*;
@@ -9,7 +10,7 @@ use mojo_system::*;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::File;
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::IntoRawFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -153,7 +154,7 @@ extern "C" fn on_watch(context: usize, result: MojoResult, _: MojoHandleSignalsS
 }
 
 extern "C" fn on_serialize(message: MojoMessageHandle, context: usize) {
-    if context % 2 == 0 {
+    if context.is_multiple_of(2) {
         let _ = attach(message, context % 50, &[]);
     }
 }
@@ -217,16 +218,14 @@ fn end_something() {
         (_, Sort::Platform) => {
             let native = unwrap(handle);
             if let Ok((1, fd)) = native {
-                // SAFETY: the library has just given the descriptor to this thread.
-                drop(unsafe { OwnedFd::from_raw_fd(fd as i32) });
+                drop(calls::own(fd));
             }
             allow("unwrap", code(native), &answers);
         }
         (0, Sort::Buffer) => {
             let native = unwrap_buffer(handle);
             if let Ok(native) = native {
-                // SAFETY: as above.
-                drop(unsafe { OwnedFd::from_raw_fd(native.value as i32) });
+                drop(calls::own(native.value));
             }
             allow("unwrap buffer", code(native), &answers);
         }

@@ -1,5 +1,6 @@
 //! Steps with watchers and invitations.
 
+use crate::callbacks::*;
 use crate::calls;
 use crate::steps::Run;
 use crate::support::*;

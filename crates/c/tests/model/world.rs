@@ -1,5 +1,6 @@
 //! The model: what objects, messages and watches are, and what becomes of them, without handles, memory or threads.
 
+use crate::callbacks::*;
 use crate::support::*;
 use std::collections::{BTreeMap, VecDeque};
 

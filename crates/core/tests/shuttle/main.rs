@@ -2,7 +2,7 @@
 //! thousands of schedules.
 //!
 //! ```sh
-//! RUSTFLAGS='--cfg shuttle' cargo test -p libmojo-core --test shuttle --target-dir target/shuttle
+//! RUSTFLAGS='--cfg shuttle' cargo test --profile shuttle -p libmojo-core --test shuttle
 //! ```
 //!
 //! Every run tries the same schedules; `MOJO_SHUTTLE_ROUNDS=n` tries more. A failure prints its schedule; with that as

@@ -51,7 +51,7 @@ fn whoever_waits_hears_of_the_change() {
     explore(|| {
         let Change { object, signals, cause, event } = any_change();
         let mut outcome = None;
-        at_once!(outcome = Some(wait(&object, signals)), cause());
+        at_once!(outcome = Some(wait(&object, signals)), assert!(cause()));
         match (outcome.unwrap(), event) {
             (Ok(state), WatchEvent::Satisfied) => assert!(state.satisfied.intersects(signals)),
             (Err(WaitError::Unsatisfiable(state)), WatchEvent::Unsatisfiable) => {
@@ -79,7 +79,7 @@ fn whoever_waits_hears_of_a_change_while_the_object_is_away() {
     explore(|| {
         let Change { object, signals, cause, event } = any_change();
         let mut outcome = None;
-        at_once!(outcome = Some(wait(&object, signals)), cause(), {
+        at_once!(outcome = Some(wait(&object, signals)), assert!(cause()), {
             object.begin_transit().unwrap();
             pause();
             object.abort_transit();
@@ -97,7 +97,7 @@ fn whoever_waits_hears_of_a_change_while_the_object_is_away() {
 fn all_who_wait_for_one_message_hear_of_it() {
     explore(|| {
         let Change { object, signals, cause, .. } = message_arrives();
-        at_once!(assert!(wait(&object, signals).is_ok()), assert!(wait(&object, signals).is_ok()), cause(),);
+        at_once!(assert!(wait(&object, signals).is_ok()), assert!(wait(&object, signals).is_ok()), assert!(cause()));
         object.close();
     });
 }

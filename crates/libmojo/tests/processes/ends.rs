@@ -167,7 +167,7 @@ fn an_invitation_that_is_never_accepted_closes_its_pipes() {
     invitation.send(ours).unwrap();
     assert!(process.wait().unwrap().success());
     for pipe in &pipes {
-        assert_closed(&pipe);
+        assert_closed(pipe);
     }
     wait_for(&carrier, Signals::PEER_CLOSED);
     drop((pipes, carrier));
