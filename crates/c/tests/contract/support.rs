@@ -124,7 +124,7 @@ pub fn anywhere<T>(options: Option<&[u8]>, call: impl Fn(Option<&[u8]>) -> T) ->
 // ---- time ---------------------------------------------------------------------------------------------
 
 /// After this time a test is considered to hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Ends the process, loudly, unless it is dropped in time.
 pub struct Watchdog {

@@ -69,9 +69,12 @@ pub(super) fn shut_down(node: &RoutingNode, deadline: Option<Instant>) -> bool {
     let progress = &node.data().progress;
     let is_clean = progress.wait_until(deadline, || node.proxy_count() == 0 && is_flushed(node));
     let links = &node.data().links;
-    links.end_all();
-    // Only the I/O thread has to take notice of this; if the program itself does the I/O, it is yet to do so.
-    progress.wait_until(None, || links.are_driven() || !links.any());
+    // Only the I/O thread has to take notice of this; if the program itself does the I/O, it is yet to do so. Others
+    // may introduce this node meanwhile.
+    progress.wait_until(None, || {
+        links.end_all();
+        links.are_driven() || !links.any()
+    });
     is_clean
 }
 

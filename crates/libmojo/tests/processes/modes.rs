@@ -112,8 +112,11 @@ in_modes! {
             children.iter().for_each(|child| assert_eq!(recv(&child.pipe), number.to_string().repeat(2)));
         }
         for mut child in children {
+            // Also after the other one has ended.
+            send(&child.pipe, "still there");
+            assert_eq!(recv(&child.pipe), "still therestill there");
             send(&child.pipe, "enough");
-            assert_eq!(child.wait().code(), Some(0));
+            assert_eq!(child.wait().code(), Some(1));
         }
         alone.assert_nothing_left(&[&node]);
     }

@@ -26,7 +26,7 @@ pub enum Mode {
 impl Mode {
     const ALL: [Mode; 4] = [Mode::Child, Mode::Peer, Mode::NamedChild, Mode::NamedPeer];
 
-    pub fn is_isolated(self) -> bool {
+    fn is_isolated(self) -> bool {
         matches!(self, Mode::Peer | Mode::NamedPeer)
     }
 
@@ -60,7 +60,7 @@ impl Mode {
     }
 }
 
-/// Expands each function to one test for each way to connect a parent and its child.
+/// Expands each function to one test for each way to connect a parent and its child. Bodies begin with `alone`.
 macro_rules! in_modes {
     ($($(#[$attribute:meta])* fn $name:ident($mode:ident: Mode) $body:block)+) => {$(
         mod $name {
@@ -190,7 +190,7 @@ pub fn act<R>(role: impl FnOnce(&MessagePipe) -> R) -> Option<R> {
     let outcome = role(&pipe);
     drop(pipe);
     eventually("the child's node has no ports left", || Node::process().port_counts() == (0, 0));
-    assert!(Node::process().shutdown(Some(Instant::now() + PATIENCE)), "the child has something left to send");
+    assert!(Node::process().shutdown(Some(Instant::now() + PATIENCE / 2)), "the child has something left to send");
     Some(outcome)
 }
 
