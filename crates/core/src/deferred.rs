@@ -55,6 +55,10 @@ impl Deferred {
         Self::default()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     fn due(&mut self) -> &mut Due {
         self.0.get_or_insert_default()
     }
@@ -133,7 +137,7 @@ impl Task {
 }
 
 /// Runs `body` as an inner level: what becomes due meanwhile on this thread is returned and not yet run.
-fn collect(body: impl FnOnce()) -> Deferred {
+pub(crate) fn collect(body: impl FnOnce()) -> Deferred {
     struct Level;
     impl Drop for Level {
         fn drop(&mut self) {

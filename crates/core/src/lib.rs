@@ -8,6 +8,8 @@
 //! | [`message`], `payload`, `attachment` | messages, their bytes, and what is attached to them |
 //! | [`pipe`], [`data_pipe`], [`buffer`], [`platform_handle`] | the transferable objects |
 //! | [`watcher`], [`wait`], `observe` | hearing of changes: callbacks, blocked threads, tasks |
+//! | `patience`, `park` | waiting awake, and asleep |
+//! | `ring` | bytes in a circle, in memory that processes share |
 //! | [`object`] | any of them, as a handle table or a message sees it |
 //! | [`invitation`], [`node`] | other processes: links, frames, the I/O thread |
 //! | `deferred` | foreign code that is due, and when it runs |
@@ -24,9 +26,12 @@ pub mod message;
 pub mod node;
 pub mod object;
 mod observe;
+mod park;
+mod patience;
 mod payload;
 pub mod pipe;
 pub mod platform_handle;
+mod ring;
 pub mod signals;
 pub mod wait;
 pub mod watcher;

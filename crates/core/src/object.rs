@@ -6,8 +6,9 @@ use crate::data_pipe::{Consumer, Producer};
 use crate::deferred::Deferred;
 use crate::invitation::Invitation;
 use crate::message::{AttachError, Message};
+use crate::node::drain_before;
 use crate::observe::{Observer, Observers};
-use crate::pipe::Pipe;
+use crate::pipe::{Pipe, Port};
 use crate::platform_handle::PlatformHandle;
 use crate::signals::SignalsState;
 use crate::watcher::Watcher;
@@ -75,8 +76,12 @@ impl Object {
         }
     }
 
-    /// The present signals; none for kinds that have no signals.
+    /// The present signals; none for kinds that have no signals. What other processes have written counts even if
+    /// nobody has taken it yet.
     pub fn signals(&self) -> SignalsState {
+        if let Some(port) = self.port() {
+            drain_before(port);
+        }
         match self {
             Object::Pipe(pipe) => pipe.signals(),
             Object::Producer(producer) => producer.signals(),
@@ -138,6 +143,19 @@ impl Object {
             Object::Producer(producer) => producer.end().evaluate(deferred),
             Object::Consumer(consumer) => consumer.end().evaluate(deferred),
             _ => {}
+        }
+        if let Some(port) = self.port() {
+            port.node().data().links.end_quiet();
+        }
+    }
+
+    /// The port that the object hears of its other end through, if it has another end.
+    pub(crate) fn port(&self) -> Option<&Port> {
+        match self {
+            Object::Pipe(pipe) => Some(pipe.port()),
+            Object::Producer(producer) => Some(producer.end().control()),
+            Object::Consumer(consumer) => Some(consumer.end().control()),
+            _ => None,
         }
     }
 

@@ -12,6 +12,14 @@ pub(crate) trait Observer: Send + Sync {
     fn cancelled(self: Arc<Self>, deferred: &mut Deferred);
 }
 
+/// How many observers there are in the process, at all objects.
+static NUM_OBSERVERS: AtomicUsize = AtomicUsize::new(0);
+
+/// True if anybody observes anything.
+pub(crate) fn any_observers() -> bool {
+    NUM_OBSERVERS.load(Ordering::SeqCst) > 0
+}
+
 /// The observers of one object.
 pub(crate) struct Observers {
     /// The length of the list, so that an unobserved object costs one load. Changed under the lock; whoever
@@ -35,6 +43,7 @@ impl Observers {
     pub(crate) fn add(&self, observer: Arc<dyn Observer>) {
         let mut list = self.list.lock();
         list.push(observer);
+        NUM_OBSERVERS.fetch_add(1, Ordering::SeqCst);
         self.count.store(list.len(), Ordering::SeqCst);
     }
 
@@ -42,6 +51,7 @@ impl Observers {
         let mut list = self.list.lock();
         if let Some(at) = list.iter().position(|other| Arc::ptr_eq(other, observer)) {
             list.swap_remove(at);
+            NUM_OBSERVERS.fetch_sub(1, Ordering::SeqCst);
         }
         self.count.store(list.len(), Ordering::SeqCst);
     }
@@ -57,6 +67,7 @@ impl Observers {
         if self.any() {
             let mut list = self.list.lock();
             let observers = std::mem::take(&mut *list);
+            NUM_OBSERVERS.fetch_sub(observers.len(), Ordering::SeqCst);
             self.count.store(0, Ordering::SeqCst);
             drop(list);
             observers.into_iter().for_each(|observer| observer.cancelled(deferred));

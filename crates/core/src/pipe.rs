@@ -3,7 +3,7 @@
 use crate::deferred::Deferred;
 use crate::limits::max_message_bytes;
 use crate::message::Message;
-use crate::node::{Node, RoutingNode, apply};
+use crate::node::{Node, RoutingNode, apply, drain_before};
 use crate::object::TransitError;
 use crate::observe::Observers;
 use crate::signals::{Signals, SignalsState};
@@ -107,7 +107,11 @@ impl Pipe {
 
     /// Takes the oldest unread message.
     pub fn receive(&self) -> Result<Message, ReceiveError> {
-        let message = self.routing().receive(&self.port).map_err(|error| match error {
+        let mut outcome = self.routing().receive(&self.port);
+        if matches!(outcome, Err(Unreceived::Empty)) && drain_before(&self.port) {
+            outcome = self.routing().receive(&self.port);
+        }
+        let message = outcome.map_err(|error| match error {
             Unreceived::NotOpen => ReceiveError::NotOpen,
             Unreceived::Empty => ReceiveError::Empty,
             Unreceived::PeerClosed => ReceiveError::PeerClosed,

@@ -1,10 +1,12 @@
 //! Waiting for signals: by a blocked thread, or by a task.
 
 use crate::deferred::Deferred;
+use crate::node::Attending;
 use crate::object::Object;
 use crate::observe::Observer;
+use crate::park::Parker;
 use crate::signals::{Readiness, Signals, SignalsState};
-use libmojo_sync::{Arc, Condvar, Mutex, Rank};
+use libmojo_sync::{Arc, Mutex, Rank};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -68,22 +70,43 @@ pub fn wait_many(
     if let Some(outcome) = look(interests) {
         return outcome;
     }
-    let sleeper = Arc::new(Sleeper { awake: Mutex::new(Rank::Leaf, false), condvar: Condvar::new() });
+    let attending = Attending::new(interests.iter().filter_map(|interest| interest.object.port()));
+    if let Some(outcome) = wait_awake(interests, &attending, deadline) {
+        return outcome;
+    }
+    let sleeper = Arc::new(Sleeper(Parker::new()));
     let observer: Arc<dyn Observer> = sleeper.clone();
     let _registration = Registration::new(interests, &observer);
+    let mut is_in_time = true;
     loop {
         if let Some(outcome) = look(interests) {
             return outcome;
         }
-        let mut awake = sleeper.awake.lock();
-        while !*awake {
-            let left = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                Some(left) if left.is_zero() => return Err((0, WaitError::DeadlineExceeded)),
-                left => left,
-            };
-            awake = sleeper.condvar.wait(awake, left);
+        if attending.drain() {
+            continue;
         }
-        *awake = false;
+        if !is_in_time {
+            return Err((0, WaitError::DeadlineExceeded));
+        }
+        is_in_time = attending.sleep(&sleeper.0, deadline);
+    }
+}
+
+/// Waits for about as long as it would take to wake up. `None` if it is time to go to sleep.
+fn wait_awake(interests: &[Interest<'_>], attending: &Attending, deadline: Option<Instant>) -> Option<Outcome> {
+    let mut patience = attending.patience();
+    loop {
+        if (attending.drain() || !patience.is_pausing())
+            && let Some(outcome) = look(interests)
+        {
+            attending.note_wait(&patience);
+            return Some(outcome);
+        }
+        let is_late = !patience.is_pausing() && deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if is_late || !patience.wait() {
+            attending.note_wait(&patience);
+            return None;
+        }
     }
 }
 
@@ -119,19 +142,15 @@ impl Drop for Registration<'_> {
 }
 
 /// A thread that is blocked.
-struct Sleeper {
-    awake: Mutex<bool>,
-    condvar: Condvar,
-}
+struct Sleeper(Parker);
 
 impl Observer for Sleeper {
     fn changed(self: Arc<Self>, _: &mut Deferred) {
-        *self.awake.lock() = true;
-        self.condvar.notify_all();
+        self.0.wake();
     }
 
-    fn cancelled(self: Arc<Self>, deferred: &mut Deferred) {
-        self.changed(deferred);
+    fn cancelled(self: Arc<Self>, _: &mut Deferred) {
+        self.0.wake();
     }
 }
 

@@ -15,6 +15,8 @@
 //! - [`Mapping`]: a range of such memory at any byte offset, in which words are atomic between processes.
 //! - [`Poller`]: waiting for many sockets at once, level-triggered, with a wake-up from any thread. Sockets can be
 //!   added, changed and removed while a thread waits.
+//! - [`sleep`] and [`wake_one`]: sleeping while words have certain values, in memory of the process's own and in memory
+//!   that it shares.
 //! - [`Doorbell`]: a descriptor that threads of this process make readable for one another.
 //! - [`spawn_with_socket`]: starting a process that inherits a socket and nothing else, and [`inherited_socket`], with
 //!   which it finds that.
@@ -29,6 +31,7 @@
 mod descriptor;
 mod doorbell;
 mod entropy;
+mod futex;
 mod inherit;
 mod listener;
 mod mapping;
@@ -40,6 +43,7 @@ mod time;
 pub use descriptor::open_descriptor_count;
 pub use doorbell::Doorbell;
 pub use entropy::random;
+pub use futex::{MAX_WATCHED, Slept, Watched, can_watch_several, sleep, wake_one};
 pub use inherit::{INHERITED_SOCKET, inherited_socket, spawn_with_socket};
 pub use listener::{Credentials, Listener};
 pub use mapping::{AccessError, Mapping};

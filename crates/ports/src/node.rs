@@ -3,6 +3,7 @@
 use crate::port::{Hop, Port, PortRef, Role, State};
 use crate::run::Run;
 use crate::{Address, Body, Effects, Event, Message, NodeName, PortDescriptor, PortName};
+use libmojo_sync::atomic::{AtomicUsize, Ordering};
 use libmojo_sync::{Arc, Mutex, Rank};
 use std::collections::{HashMap, HashSet};
 
@@ -15,6 +16,7 @@ pub struct Node<M: Message> {
     data: M::NodeData,
     new_name: Box<dyn Fn() -> PortName + Send + Sync>,
     named: Mutex<HashMap<PortName, PortRef<M>>>,
+    pub(crate) num_proxies: AtomicUsize,
 }
 
 /// Which other nodes can talk to each other.
@@ -92,7 +94,8 @@ impl<M: Message> Node<M> {
     ) -> Arc<Self> {
         let named = Mutex::new(Rank::PortTable, HashMap::new());
         let pairs = Mutex::new(Rank::Leaf, Pairs::default());
-        Arc::new(Self { name, pairs, data, new_name: Box::new(new_name), named })
+        let num_proxies = AtomicUsize::new(0);
+        Arc::new(Self { name, pairs, data, new_name: Box::new(new_name), named, num_proxies })
     }
 
     /// The name of this node.
@@ -110,7 +113,12 @@ impl<M: Message> Node<M> {
         self.named.lock().values().cloned().collect()
     }
 
-    /// How many proxies there are.
+    /// True if any port passes on what it gets.
+    pub fn has_proxies(&self) -> bool {
+        self.num_proxies.load(Ordering::SeqCst) > 0
+    }
+
+    /// How many ports there are that pass on what they get, or will.
     pub fn proxy_count(&self) -> usize {
         self.named_ports().iter().filter(|port| port.state.lock().role != Role::Endpoint).count()
     }
@@ -150,6 +158,9 @@ impl<M: Message> Node<M> {
 
     /// Sends a message. If the peer is an endpoint of this node, it has the message when this returns.
     pub fn send(self: &Arc<Self>, port: &PortRef<M>, mut message: M) -> Result<Effects<M>, SendError<M>> {
+        let mut run = Run::new(self);
+        // Whatever may leave the node later leaves it without foreign code, and so must what waits at carried ports.
+        let mut is_cargo_portable = !message.any_port(&mut |_| true);
         loop {
             let mut state = port.state.lock();
             if state.role != Role::Endpoint || state.in_transit {
@@ -169,24 +180,37 @@ impl<M: Message> Node<M> {
                 Some(Hop::Local(peer)) => peer,
                 Some(remote) => {
                     state.peer = Some(remote);
-                    return self.send_as_event(port, state, message);
+                    if !is_cargo_portable {
+                        drop(state);
+                        run.make_cargo_portable(&message);
+                        is_cargo_portable = true;
+                        continue;
+                    }
+                    return self.send_as_event(run, port, state, message);
                 }
                 None => return Err(SendError::PeerClosed(message)),
             };
             // The reference is moved out of the locked state and back rather than counted: two threads that
             // count one reference cost each other more than all the rest of this function.
-            let outcome = self.deliver_directly(port, &state, &local, message);
+            let outcome = self.deliver_directly(port, &state, &local, message, is_cargo_portable);
             match outcome {
                 Ok(()) => {
-                    let mut effects = Effects::none();
-                    effects.note_change(&local);
+                    run.effects.note_change(&local);
                     state.has_sent = true;
                     state.peer = Some(Hop::Local(local));
-                    return Ok(effects);
+                    drop(state);
+                    return Ok(run.finish());
                 }
                 Err(Undelivered::NotDirect(refused)) => {
                     state.peer = Some(Hop::Local(local));
-                    return self.send_as_event(port, state, refused);
+                    if !is_cargo_portable {
+                        drop(state);
+                        run.make_cargo_portable(&refused);
+                        is_cargo_portable = true;
+                        message = refused;
+                        continue;
+                    }
+                    return self.send_as_event(run, port, state, refused);
                 }
                 Err(Undelivered::Contended(refused)) => {
                     let contended = local.clone();
@@ -206,6 +230,7 @@ impl<M: Message> Node<M> {
         state: &State<M>,
         peer: &PortRef<M>,
         message: M,
+        is_cargo_portable: bool,
     ) -> Result<(), Undelivered<M>> {
         let guard = if Arc::as_ptr(port) < Arc::as_ptr(peer) {
             Some(peer.state.lock_second())
@@ -217,7 +242,7 @@ impl<M: Message> Node<M> {
             && state.sent == peer_state.received
             && matches!(&peer_state.previous, Some(Hop::Local(previous)) if Arc::ptr_eq(previous, port));
         let is_live = peer_state.role == Role::Endpoint && !peer_state.in_transit;
-        if is_direct && (is_live || message.is_portable()) {
+        if is_direct && (is_live || is_cargo_portable && message.is_portable()) {
             peer_state.unread.push_back(message);
             return Ok(());
         }
@@ -226,6 +251,7 @@ impl<M: Message> Node<M> {
 
     fn send_as_event(
         self: &Arc<Self>,
+        mut run: Run<'_, M>,
         port: &PortRef<M>,
         mut state: libmojo_sync::MutexGuard<'_, State<M>>,
         message: M,
@@ -234,7 +260,6 @@ impl<M: Message> Node<M> {
             return Err(SendError::NotPortable(message));
         }
         state.has_sent = true;
-        let mut run = Run::new(self);
         run.say_to_peer(port, &mut state, Body::Message { message, ports: Vec::new() });
         drop(state);
         Ok(run.finish())

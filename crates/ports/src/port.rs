@@ -39,6 +39,14 @@ impl<M: Message> Port<M> {
         [state.peer.as_ref(), former].into_iter().flatten().any(|hop| *hop == Hop::Local(other.clone()))
     }
 
+    /// The other node that the next thing comes from, if it comes from one.
+    pub fn previous_node(&self) -> Option<NodeName> {
+        match &self.state.lock().previous {
+            Some(Hop::Remote(address)) => Some(address.node),
+            Some(Hop::Local(_)) | None => None,
+        }
+    }
+
     /// What is known of the pipe at this end.
     pub fn status(&self) -> Status {
         let state = self.state.lock();

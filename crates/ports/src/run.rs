@@ -4,6 +4,7 @@
 use crate::port::{FormerPeer, Hop, NotKept, Port, PortRef, Role, State};
 use crate::{Address, Body, Effects, Event, Message, Node, NodeName, PortDescriptor, Violation};
 use libmojo_sync::Arc;
+use libmojo_sync::atomic::Ordering;
 use std::collections::VecDeque;
 
 /// Longer than any chain of proxies that is not a circle.
@@ -112,6 +113,7 @@ impl<'a, M: Message> Run<'a, M> {
     /// Puts a proxy between the port and its peer, because that peer cannot talk to where the port is going.
     fn insert_relay(&mut self, port: &PortRef<M>, state: &mut State<M>) {
         let mut relay = State::new(Role::Proxy);
+        self.node.num_proxies.fetch_add(1, Ordering::SeqCst);
         relay.previous = Some(Hop::Local(port.clone()));
         relay.peer = state.peer.clone();
         let relay = Hop::Local(Port::new(self.node, M::PortData::default(), relay));
@@ -140,7 +142,20 @@ impl<'a, M: Message> Run<'a, M> {
     /// Makes everything that waits at an endpoint inside a message, and at the endpoints inside those messages,
     /// able to leave the node. What cannot is cut off, with all that follows it.
     fn make_unread_portable(&mut self, port: &PortRef<M>) {
-        let mut ports = vec![port.clone()];
+        self.make_all_unread_portable(vec![port.clone()]);
+    }
+
+    /// The same for everything that waits at the endpoints inside a message.
+    pub(crate) fn make_cargo_portable(&mut self, message: &M) {
+        let mut ports = Vec::new();
+        message.any_port(&mut |carried| {
+            ports.push(carried.clone());
+            false
+        });
+        self.make_all_unread_portable(ports);
+    }
+
+    fn make_all_unread_portable(&mut self, mut ports: Vec<PortRef<M>>) {
         while let Some(port) = ports.pop() {
             let unread = std::mem::take(&mut port.state.lock().unread);
             if unread.is_empty() {
@@ -293,6 +308,7 @@ impl<'a, M: Message> Run<'a, M> {
 
     fn become_proxy(&mut self, port: &PortRef<M>, state: &mut State<M>) {
         state.role = Role::Proxy;
+        self.node.num_proxies.fetch_add(1, Ordering::SeqCst);
         if let (Some(former), Some(peer)) = (state.former_peer.take(), &state.peer) {
             let successor = self.address_of(peer);
             self.say(port, former.hop, former.sent + 1, Body::PreviousHop(successor));
@@ -405,6 +421,9 @@ impl<'a, M: Message> Run<'a, M> {
     }
 
     pub(crate) fn shut(&mut self, port: &PortRef<M>, state: &mut State<M>) {
+        if state.role == Role::Proxy {
+            self.node.num_proxies.fetch_sub(1, Ordering::SeqCst);
+        }
         state.shut(&mut self.effects.dropped);
         self.vanished.push(port.clone());
     }
@@ -460,6 +479,7 @@ impl<'a, M: Message> Run<'a, M> {
         c_state.peer = b_state.set_peer(c_peer);
         b_state.role = Role::Proxy;
         c_state.role = Role::Proxy;
+        self.node.num_proxies.fetch_add(2, Ordering::SeqCst);
         self.say_to_peer(b, b_state, Body::Probe { origin: b_address.port, hops_left: MAX_PROBE_HOPS });
         self.say_to_peer(c, c_state, Body::Probe { origin: c_address.port, hops_left: MAX_PROBE_HOPS });
         self.forward_unread(b, b_state);

@@ -9,6 +9,7 @@
 //! call of the host program into a second panic.
 #![forbid(unsafe_code)]
 
+pub mod hint;
 mod mutex;
 mod primitives;
 mod rank;

@@ -5,16 +5,18 @@
 //! | bytes | field |
 //! |---|---|
 //! | 0..2 | kind |
-//! | 2..4 | zero |
+//! | 2..4 | flags: 1 if description and payload do not follow but come in the lane for large things |
 //! | 4..8 | length of the description in bytes |
 //! | 8..12 | length of the payload in bytes |
 //! | 12..16 | how many descriptors belong to the frame |
 //!
-//! Descriptors travel ahead of the frame that they belong to, in frames of their own kind. Frames of unknown
-//! kinds are skipped.
+//! Descriptors travel ahead of the frame that they belong to, always over the socket, in frames of their own kind.
+//! Frames of unknown kinds are skipped.
 
 use crate::limits::{MAX_FRAME_DESCRIPTORS, MAX_FRAME_META_BYTES, max_message_bytes};
 use crate::payload::Payload;
+use libmojo_ports::PortName;
+use std::borrow::Cow;
 use std::fmt;
 use std::os::fd::OwnedFd;
 
@@ -40,6 +42,14 @@ pub(super) const TALK: u16 = 9;
 pub(super) const PARTED: u16 = 10;
 /// To the same: what the other one sent me is bad.
 pub(super) const REPORT: u16 = 11;
+/// Over the socket, of a link with a region: look into it.
+pub(super) const DOORBELL: u16 = 12;
+/// An offer to go on in shared memory, whose descriptor comes with it.
+pub(super) const REGION: u16 = 13;
+/// The answer: whether the offer is taken. If so, everything that follows is in the region.
+pub(super) const TAKEN: u16 = 14;
+/// From the side that made the offer: everything that follows is in the region.
+pub(super) const SWITCH: u16 = 15;
 
 /// The size of a header.
 pub(super) const HEADER_BYTES: usize = 16;
@@ -48,6 +58,8 @@ pub(super) const HEADER_BYTES: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) kind: u16,
+    /// Description and payload come in the lane for large things.
+    pub(super) is_bulk: bool,
     pub(super) meta_bytes: usize,
     pub(super) payload_bytes: usize,
     pub(super) descriptors: usize,
@@ -56,7 +68,8 @@ pub(super) struct Header {
 impl Header {
     pub(super) fn encode(&self) -> [u8; HEADER_BYTES] {
         let mut bytes = Vec::with_capacity(HEADER_BYTES);
-        bytes.extend_from_slice(&u32::from(self.kind).to_le_bytes());
+        bytes.extend_from_slice(&self.kind.to_le_bytes());
+        bytes.extend_from_slice(&u16::from(self.is_bulk).to_le_bytes());
         for count in [self.meta_bytes, self.payload_bytes, self.descriptors] {
             // All three are bounded far below 2³² before a frame is made.
             bytes.extend_from_slice(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
@@ -67,10 +80,10 @@ impl Header {
     /// Reads a header and holds it against the limits.
     pub(super) fn decode(bytes: [u8; HEADER_BYTES]) -> Result<Self, WireError> {
         let mut fields = Fields::new(&bytes);
-        let kind = fields.u16()?;
-        fields.u16()?;
+        let (kind, flags) = (fields.u16()?, fields.u16()?);
         let header = Self {
             kind,
+            is_bulk: flags & 1 != 0,
             meta_bytes: fields.count(MAX_FRAME_META_BYTES, "a frame's description")?,
             payload_bytes: fields.count(max_message_bytes(), "a frame's payload")?,
             descriptors: fields.count(MAX_FRAME_DESCRIPTORS, "a frame's descriptors")?,
@@ -85,12 +98,37 @@ pub(super) struct OutFrame {
     pub(super) meta: Vec<u8>,
     pub(super) payload: Payload,
     pub(super) descriptors: Vec<OwnedFd>,
+    /// How many more of its descriptors are on their way already.
+    pub(super) num_sent_ahead: usize,
+    /// The port whose events may not overtake each other; `None` if it matters to none.
+    pub(super) to: Option<PortName>,
+    /// The other side has to look at it, whether or not anybody there waits for messages.
+    pub(super) is_urgent: bool,
+}
+
+impl OutFrame {
+    /// A frame that is no event, without payload.
+    pub(super) fn plain(kind: u16, meta: Vec<u8>) -> Self {
+        let (payload, descriptors) = (Payload::default(), Vec::new());
+        Self { kind, meta, payload, descriptors, num_sent_ahead: 0, to: None, is_urgent: true }
+    }
+
+    /// The header, which says what belongs to the frame.
+    pub(super) fn header(&self, is_bulk: bool) -> Header {
+        Header {
+            kind: self.kind,
+            is_bulk,
+            meta_bytes: self.meta.len(),
+            payload_bytes: self.payload.len(),
+            descriptors: self.num_sent_ahead + self.descriptors.len(),
+        }
+    }
 }
 
 /// A frame that has arrived.
-pub(super) struct InFrame {
+pub(super) struct InFrame<'a> {
     pub(super) kind: u16,
-    pub(super) meta: Vec<u8>,
+    pub(super) meta: Cow<'a, [u8]>,
     pub(super) payload: Payload,
     /// `None` stands for a descriptor that this process had no room for.
     pub(super) descriptors: Vec<Option<OwnedFd>>,
@@ -185,7 +223,7 @@ mod tests {
 
     #[test]
     fn headers_survive_a_round_trip_and_limits_are_enforced() {
-        let header = Header { kind: EVENT, meta_bytes: 70, payload_bytes: 1 << 20, descriptors: 3 };
+        let header = Header { kind: EVENT, is_bulk: true, meta_bytes: 70, payload_bytes: 1 << 20, descriptors: 3 };
         assert_eq!(Header::decode(header.encode()), Ok(header));
         for over in [
             Header { meta_bytes: MAX_FRAME_META_BYTES + 1, ..header },

@@ -128,7 +128,7 @@ pub(super) fn begin(node: &RoutingNode, a: NodeName, b: NodeName) {
 }
 
 /// Takes what one of the two says about its links.
-pub(super) fn take_known(node: &RoutingNode, from: NodeName, frame: &InFrame) -> Result<(), WireError> {
+pub(super) fn take_known(node: &RoutingNode, from: NodeName, frame: &InFrame<'_>) -> Result<(), WireError> {
     let (number, known) = wire::decode_known(frame)?;
     let Some(([a, b], [known_a, known_b])) = node.data().introductions.note_known(number, from, known) else {
         return Ok(());
@@ -159,7 +159,7 @@ pub(super) fn take_known(node: &RoutingNode, from: NodeName, frame: &InFrame) ->
 pub(super) fn take_met(
     node: &RoutingNode,
     from: NodeName,
-    frame: &InFrame,
+    frame: &InFrame<'_>,
     deferred: &mut Deferred,
 ) -> Result<(), WireError> {
     let (number, is_there) = wire::decode_met(frame)?;
@@ -174,36 +174,46 @@ pub(super) fn take_met(
 }
 
 /// Takes the news that the link between two that were introduced is gone.
-pub(super) fn take_parted(node: &RoutingNode, link: &Link, from: NodeName, frame: &InFrame) -> Result<(), WireError> {
+pub(super) fn take_parted(
+    node: &RoutingNode,
+    link: &Link,
+    from: NodeName,
+    frame: &InFrame<'_>,
+) -> Result<(), WireError> {
     let other = link.name_here(node, wire::decode_about(frame)?);
     node.part(from, other);
     Ok(())
 }
 
-/// Takes a report about a node that was introduced to the one that reports.
-pub(super) fn take_report(node: &RoutingNode, link: &Link, frame: &InFrame) -> Result<(), WireError> {
+/// Takes a report about a node that was introduced to the one that reports. Returns whom to report it of.
+pub(super) fn take_report(
+    node: &RoutingNode,
+    link: &Link,
+    frame: &InFrame<'_>,
+) -> Result<Option<(Arc<Sender>, String)>, WireError> {
     let (name, text) = wire::decode_report(frame)?;
     let other = link.name_here(node, name);
     // A node that was not introduced has no name of its own on the link.
-    if other != name
-        && let Some(reported) = node.data().links.find(other)
-    {
-        reported.sender.report_bad(&text);
-    }
-    Ok(())
+    let reported = if other == name { None } else { node.data().links.find(other) };
+    Ok(reported.map(|reported| (reported.sender.clone(), text)))
 }
 
 // ---- those who are introduced ----------------------------------------------------------------------------
 
 /// Says which links there are to a node.
-pub(super) fn take_ask(node: &RoutingNode, link: &Link, frame: &InFrame) -> Result<(), WireError> {
+pub(super) fn take_ask(node: &RoutingNode, link: &Link, frame: &InFrame<'_>) -> Result<(), WireError> {
     let (number, identity) = wire::decode_ask(frame)?;
     link.send(wire::encode_known(number, &node.data().links.with_identity(identity)));
     Ok(())
 }
 
 /// Takes the offer of a link.
-pub(super) fn take_meet(node: &RoutingNode, link: &Arc<Link>, from: NodeName, frame: InFrame) -> Result<(), WireError> {
+pub(super) fn take_meet(
+    node: &RoutingNode,
+    link: &Arc<Link>,
+    from: NodeName,
+    frame: InFrame<'_>,
+) -> Result<(), WireError> {
     let (Meet { number, names, identity, introducer, socket }, has_socket) = wire::decode_meet(frame)?;
     if link.part.is_isolated() {
         return violation("an introduction over an isolated connection");
@@ -230,7 +240,7 @@ pub(super) fn take_meet(node: &RoutingNode, link: &Arc<Link>, from: NodeName, fr
 pub(super) fn take_talk(
     node: &RoutingNode,
     from: NodeName,
-    frame: &InFrame,
+    frame: &InFrame<'_>,
     deferred: &mut Deferred,
 ) -> Result<(), WireError> {
     let peer = wire::decode_about(frame)?;

@@ -3,26 +3,22 @@
 //! The thread starts with the first link and ends with the last. It reads what other processes send, hands it to
 //! the routing, and goes on writing where a socket was full.
 
-use super::frame::{ASK, EVENT, INVITATION, InFrame, KNOWN, MEET, MET, PARTED, REPORT, TALK, WireError, violation};
+use super::incoming::{Afterwards, Drained, drain, receive};
 use super::link::{Link, LinkRole};
 use super::links::{Awaited, Entry};
-use super::reader::{Filled, Reader};
-use super::wire::Part;
-use super::{RoutingNode, apply, introduction, wire};
+use super::{RoutingNode, apply, introduction};
 use crate::deferred::{Deferred, as_system};
-use crate::pipe::Pipe;
+use crate::patience::Patience;
 use libmojo_platform::{Poller, Ready};
-use libmojo_ports::Effects;
-use libmojo_sync::Arc;
 use libmojo_sync::atomic::{AtomicBool, Ordering};
-use std::collections::HashMap;
+use libmojo_sync::{Arc, Mutex, Rank};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-/// How often one link is read from before the others have their turn.
-const READS_PER_TURN: usize = 16;
+/// How often what is attended is looked at before the sockets have their turn.
+const ROUNDS_PER_TURN: usize = 64;
 
 /// How long to wait before descriptors are offered again that the system refused because too many were under way.
 const STALL_RETRY: Duration = Duration::from_millis(2);
@@ -31,9 +27,29 @@ const STALL_RETRY: Duration = Duration::from_millis(2);
 pub(super) struct Io {
     pub(super) poller: Poller,
     has_stalled: AtomicBool,
+    /// What other threads leave to the I/O thread.
+    handed_over: Mutex<HandedOver>,
+}
+
+#[derive(Default)]
+struct HandedOver {
+    links: Vec<Arc<Link>>,
+    afterwards: Vec<Afterwards>,
 }
 
 impl Io {
+    /// Has the I/O thread run what a thread that may not run foreign code has caused.
+    pub(super) fn hand_over(&self, afterwards: Afterwards) {
+        self.handed_over.lock().afterwards.push(afterwards);
+        self.poller.wake();
+    }
+
+    /// Has the I/O thread look into the region of a link.
+    pub(super) fn hand_over_link(&self, link: &Arc<Link>) {
+        self.handed_over.lock().links.push(link.clone());
+        self.poller.wake();
+    }
+
     /// Has the I/O thread try again in a while to write where the system refused descriptors.
     pub(super) fn note_stall(&self) {
         if !self.has_stalled.swap(true, Ordering::SeqCst) {
@@ -44,7 +60,8 @@ impl Io {
 
 impl Io {
     fn new() -> io::Result<Arc<Self>> {
-        Ok(Arc::new(Self { poller: Poller::new()?, has_stalled: AtomicBool::new(false) }))
+        let handed_over = Mutex::new(Rank::Leaf, HandedOver::default());
+        Ok(Arc::new(Self { poller: Poller::new()?, has_stalled: AtomicBool::new(false), handed_over }))
     }
 
     /// How long to wait at most although nothing happens.
@@ -56,7 +73,7 @@ impl Io {
 /// Starts the I/O thread of a node.
 pub(super) fn start(node: &RoutingNode) -> io::Result<Arc<Io>> {
     let io = Io::new()?;
-    let mut work = IoWork::new(node, &io);
+    let mut work = IoWork::new(node, &io, true);
     let run = move || as_system(|| while work.step(work.io.patience()) {});
     std::thread::Builder::new().name("libmojo-io".into()).spawn(run)?;
     Ok(io)
@@ -70,7 +87,7 @@ impl Driver {
     pub(super) fn new(node: &RoutingNode) -> io::Result<Self> {
         let io = Io::new()?;
         node.data().links.be_driven(&io)?;
-        Ok(Self(IoWork::new(node, &io)))
+        Ok(Self(IoWork::new(node, &io, false)))
     }
 
     /// Does what there is to do now, without waiting, and returns how long to wait at most before it is called again
@@ -110,18 +127,22 @@ impl fmt::Debug for Driver {
 struct IoWork {
     node: RoutingNode,
     io: Arc<Io>,
-    readers: HashMap<u64, Reader>,
+    /// Stays awake for a while after something has come.
+    is_patient: bool,
     ready: Vec<Ready>,
+    /// Links whose regions are looked at.
+    attended: Vec<Arc<Link>>,
 }
 
 impl IoWork {
-    fn new(node: &RoutingNode, io: &Arc<Io>) -> Self {
-        Self { node: node.clone(), io: io.clone(), readers: HashMap::new(), ready: Vec::new() }
+    fn new(node: &RoutingNode, io: &Arc<Io>, is_patient: bool) -> Self {
+        Self { node: node.clone(), io: io.clone(), is_patient, ready: Vec::new(), attended: Vec::new() }
     }
 
     /// Waits until there is something to do, or for so long, and does it. False if no link is left.
     fn step(&mut self, timeout: Option<Duration>) -> bool {
         let mut ready = std::mem::take(&mut self.ready);
+        let timeout = if self.attended.is_empty() { timeout } else { Some(Duration::ZERO) };
         // Without a poller there is nothing to go on with: as if every link had been lost.
         if let Err(error) = self.io.poller.wait(&mut ready, timeout) {
             for entry in self.node.data().links.all() {
@@ -139,7 +160,10 @@ impl IoWork {
                         link.flush();
                     }
                     if event.readable {
-                        self.read(&link);
+                        let received = receive(&self.node, &link);
+                        // Whoever has called for what is in the region relies on being noticed.
+                        self.attend(&link);
+                        self.carry_out(&link, received);
                     }
                 }
                 Some(Entry::Awaited(awaited)) => self.accept(awaited),
@@ -147,9 +171,71 @@ impl IoWork {
             }
         }
         self.ready = ready;
+        self.take_over();
+        self.look_round();
         let goes_on = !self.node.data().links.take_idle_io();
         self.node.data().progress.note();
         goes_on
+    }
+
+    /// Takes what other threads have left to this one.
+    fn take_over(&mut self) {
+        let HandedOver { links, afterwards } = std::mem::take(&mut *self.io.handed_over.lock());
+        links.iter().for_each(|link| self.attend(link));
+        afterwards.into_iter().for_each(Afterwards::run);
+    }
+
+    /// Begins to look into the region of a link, if it has one.
+    fn attend(&mut self, link: &Arc<Link>) {
+        if link.region.get().is_some() && !self.attended.iter().any(|other| Arc::ptr_eq(other, link)) {
+            link.attend();
+            self.attended.push(link.clone());
+        }
+    }
+
+    /// Looks into the regions that are attended until nothing has come for a while, but for not much longer than it
+    /// takes until sockets should be looked at too.
+    fn look_round(&mut self) {
+        let mut patience = Patience::new(if self.is_patient { Patience::PAUSES } else { 0 });
+        let mut rounds = 0;
+        while !self.attended.is_empty() {
+            let mut has_come = false;
+            for at in (0..self.attended.len()).rev() {
+                let Some(link) = self.attended.get(at).cloned() else { continue };
+                if link.has_work() {
+                    has_come = true;
+                    let drained = drain(&self.node, &link);
+                    self.carry_out(&link, drained);
+                } else if link.attendance.is_shared() {
+                    // Whoever waits for something behind the link looks too.
+                    self.leave(&link);
+                }
+            }
+            rounds += usize::from(has_come);
+            if rounds >= ROUNDS_PER_TURN {
+                return;
+            }
+            if has_come {
+                patience = Patience::new(if self.is_patient { Patience::PAUSES } else { 0 });
+            } else if !self.is_patient || !patience.wait() {
+                std::mem::take(&mut self.attended).iter().for_each(|link| self.leave(link));
+            }
+        }
+    }
+
+    /// Ceases to look into a region, unless there is more in it.
+    fn leave(&mut self, link: &Arc<Link>) {
+        self.attended.retain(|other| !Arc::ptr_eq(other, link));
+        if link.leave(&self.node) {
+            self.attend(link);
+        }
+    }
+
+    fn carry_out(&mut self, link: &Arc<Link>, drained: Drained) {
+        drained.afterwards.run();
+        if let Some(reason) = drained.end {
+            self.give_up(link, &reason);
+        }
     }
 
     fn retry_stalled(&self) {
@@ -179,34 +265,13 @@ impl IoWork {
         }
     }
 
-    fn read(&mut self, link: &Arc<Link>) {
-        let reader = self.readers.entry(link.token).or_insert_with(Reader::new);
-        let mut outcome = Ok(Filled::Some);
-        for _ in 0..READS_PER_TURN {
-            outcome = reader.fill(link.socket());
-            if !matches!(outcome, Ok(Filled::Some)) {
-                break;
-            }
-            if let Err(error) = take_frames(&self.node, link, reader) {
-                return self.give_up(link, &error.0);
-            }
-        }
-        let reason = match outcome {
-            Ok(Filled::Some | Filled::Nothing) => return,
-            Err(error) if error.kind() != io::ErrorKind::ConnectionReset => error.to_string(),
-            // A reset means that the other side went away with something unread, which is no fault of its own.
-            _ if reader.is_within_frame() => "the connection ended within a frame".into(),
-            _ if !link.has_greeted() => "the connection ended before the other side said hello".into(),
-            _ => String::new(),
-        };
-        self.give_up(link, &reason);
-    }
-
     /// Ends a link. Everything that was received over it has been handed on before.
     fn give_up(&mut self, link: &Arc<Link>, reason: &str) {
-        self.readers.remove(&link.token);
+        // Nothing is taken from here on, by any thread.
+        link.incoming.lock().end();
+        self.attended.retain(|other| !Arc::ptr_eq(other, link));
         // Fails only if the socket is not waited for any more.
-        let _ = self.io.poller.remove(link.socket().as_fd());
+        let _ = self.io.poller.remove(link.socket.as_fd());
         introduction::report_end(&self.node, link);
         self.node.data().links.remove(link);
         link.close();
@@ -223,98 +288,4 @@ impl IoWork {
             _ => link.sender.report(reason.to_owned(), true),
         }
     }
-}
-
-fn take_frames(node: &RoutingNode, link: &Arc<Link>, reader: &mut Reader) -> Result<(), WireError> {
-    let mut deferred = Deferred::new();
-    while let Some(frame) = reader.next_frame()? {
-        take_frame(node, link, frame, &mut deferred)?;
-    }
-    Ok(())
-}
-
-fn take_frame(node: &RoutingNode, link: &Arc<Link>, frame: InFrame, deferred: &mut Deferred) -> Result<(), WireError> {
-    if !link.has_greeted() {
-        return greet(node, link, &frame, deferred);
-    }
-    let Some(peer) = link.peer.get() else { return violation("a hello without a name") };
-    match frame.kind {
-        EVENT => {
-            let Some(mut event) = wire::decode_event(frame, &link.sender)? else { return Ok(()) };
-            event.rename_nodes(|name| link.name_here(node, name));
-            let (outcome, effects) = match node.accept(*peer, event) {
-                Ok(effects) => (Ok(()), effects),
-                Err((error, effects)) => (violation(format!("{error:?}")), effects),
-            };
-            apply(node, effects, deferred);
-            outcome
-        }
-        INVITATION => match link.role.arrivals() {
-            Some(arrivals) if !arrivals.is_answered() => {
-                let (mut pipes, mut outcome) = (Vec::new(), Ok(()));
-                for (name, mut descriptor) in wire::decode_invitation(&frame)? {
-                    descriptor.rename_nodes(|name| link.name_here(node, name));
-                    match node.import(*peer, &descriptor) {
-                        Ok((port, effects)) => {
-                            let pipe = Pipe::from_port(port);
-                            pipe.end_transit();
-                            apply(node, effects, deferred);
-                            pipes.push((name, pipe));
-                        }
-                        Err(error) => outcome = violation(format!("{error:?}")),
-                    }
-                }
-                // Whatever came is somebody's, also if the link is to be given up.
-                arrivals.announce(pipes);
-                link.note_established();
-                outcome
-            }
-            _ => violation("an invitation that nobody waits for"),
-        },
-        ASK => introduction::take_ask(node, link, &frame),
-        KNOWN => introduction::take_known(node, *peer, &frame),
-        MEET => introduction::take_meet(node, link, *peer, frame),
-        MET => introduction::take_met(node, *peer, &frame, deferred),
-        TALK => introduction::take_talk(node, *peer, &frame, deferred),
-        PARTED => introduction::take_parted(node, link, *peer, &frame),
-        REPORT => introduction::take_report(node, link, &frame),
-        // Later versions may say more.
-        _ => Ok(()),
-    }
-}
-
-/// Takes the first frame of the other side.
-fn greet(node: &RoutingNode, link: &Arc<Link>, frame: &InFrame, deferred: &mut Deferred) -> Result<(), WireError> {
-    let hello = wire::decode_hello(frame)?;
-    if !link.part.goes_with(hello.part) {
-        return violation("the two sides want different connections");
-    }
-    let is_named = match link.peer.get() {
-        Some(name) => hello.node == *name,
-        None => hello.node != node.name() && hello.node != link.own && node.data().links.enter(hello.node, link),
-    };
-    if !is_named {
-        return violation("the other side goes by a name that is taken");
-    }
-    let _ = link.peer.set(hello.node);
-    let _ = link.identity.set(hello.identity);
-    link.note_greeting();
-    if hello.part == Part::Introduced {
-        link.note_established();
-    }
-    if let Some(pipes) = link.role.begin(link.own, hello) {
-        let mut effects = Effects::none();
-        let mut described = Vec::with_capacity(pipes.len());
-        for mut named in pipes {
-            let Some((name, pipe)) = named.take() else { continue };
-            let (mut descriptor, more) = node.export(pipe.port(), hello.node);
-            descriptor.rename_nodes(|name| link.name_on_link(node, name));
-            apply(node, std::mem::replace(&mut effects, more), deferred);
-            described.push((name, descriptor));
-        }
-        apply(node, effects, deferred);
-        link.send(wire::encode_invitation(&described));
-        link.note_established();
-    }
-    Ok(())
 }

@@ -1,23 +1,19 @@
-//! One connection to another process: what is yet to be written to it, and who is at the other side.
+//! One connection to another process: who is at the other side, and what the two are called.
 
-use super::frame::{DESCRIPTORS, Header, OutFrame};
+use super::attendance::Attendance;
+use super::incoming::Incoming;
 use super::io::Io;
 use super::links::Terms;
+use super::outgoing::Outgoing;
+use super::region::Region;
 use super::wire::{self, Hello, Part};
 use super::{RoutingNode, Sender};
 use crate::invitation::{Arrivals, NamedPipe};
 use crate::message::Message;
-use crate::payload::Payload;
-use libmojo_platform::{Interest, MAX_DESCRIPTORS_PER_SEND, Socket, is_too_many_references};
+use libmojo_platform::Socket;
 use libmojo_ports::{Event, NodeName};
 use libmojo_sync::atomic::{AtomicBool, Ordering};
 use libmojo_sync::{Arc, Mutex, OnceLock, Rank, Weak};
-use std::collections::VecDeque;
-use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, OwnedFd};
-
-/// How many pieces are handed to the system in one call.
-const MAX_PIECES_PER_SEND: usize = 16;
 
 /// What this process is to the other one.
 pub(crate) enum LinkRole {
@@ -87,9 +83,14 @@ pub(crate) struct Link {
     has_greeted: AtomicBool,
     acquaintances: Mutex<Acquaintances>,
     is_established: AtomicBool,
-    socket: Socket,
-    outgoing: Mutex<Outgoing>,
-    io: Weak<Io>,
+    failure: OnceLock<String>,
+    pub(super) socket: Socket,
+    pub(super) outgoing: Mutex<Outgoing>,
+    pub(super) incoming: Mutex<Incoming>,
+    /// Memory that the two sides share, once they do.
+    pub(super) region: OnceLock<Arc<Region>>,
+    pub(super) attendance: Attendance,
+    pub(super) io: Weak<Io>,
 }
 
 /// Third nodes that the two sides of a link have in common.
@@ -101,45 +102,10 @@ struct Acquaintances {
     introducers: Vec<NodeName>,
 }
 
-/// What waits to be written. Whatever does not fit into the socket waits here, and everything behind it.
-#[derive(Default)]
-struct Outgoing {
-    pieces: VecDeque<Piece>,
-    /// The I/O thread has been asked to go on when the socket has room.
-    is_waiting: bool,
-    /// The system refused descriptors because too many are under way; only time helps.
-    is_stalled: bool,
-    /// Nothing can be written any more.
-    is_closed: bool,
-}
-
-/// A run of bytes, and the descriptors that go with the first of them.
-struct Piece {
-    bytes: Bytes,
-    written: usize,
-    descriptors: Vec<OwnedFd>,
-}
-
-enum Bytes {
-    Own(Vec<u8>),
-    Payload(Payload),
-}
-
-impl Piece {
-    fn unwritten(&self) -> &[u8] {
-        let all = match &self.bytes {
-            Bytes::Own(bytes) => bytes,
-            Bytes::Payload(payload) => payload.bytes(),
-        };
-        all.get(self.written..).unwrap_or_default()
-    }
-}
-
 impl Link {
     pub(super) fn new(token: u64, socket: Socket, own: NodeName, terms: Terms, io: &Arc<Io>) -> Arc<Self> {
         let part = terms.part();
         let Terms { role, sender, .. } = terms;
-        let outgoing = Mutex::new(Rank::Outgoing, Outgoing::default());
         Arc::new(Self {
             token,
             part,
@@ -151,14 +117,23 @@ impl Link {
             has_greeted: AtomicBool::new(false),
             acquaintances: Mutex::new(Rank::Leaf, Acquaintances::default()),
             is_established: AtomicBool::new(false),
+            failure: OnceLock::new(),
             socket,
-            outgoing,
+            outgoing: Mutex::new(Rank::Outgoing, Outgoing::default()),
+            incoming: Mutex::new(Rank::Incoming, Incoming::new()),
+            region: OnceLock::new(),
+            attendance: Attendance::new(),
             io: Arc::downgrade(io),
         })
     }
 
-    pub(super) fn socket(&self) -> &Socket {
-        &self.socket
+    /// True if this side is the one that offers to go on in shared memory.
+    pub(super) fn offers_region(&self, hello: Hello) -> bool {
+        match (self.part, hello.part) {
+            (Part::Inviter, _) | (Part::IsolatedInviter, Part::IsolatedInvitee) => true,
+            (Part::Introduced, _) | (Part::IsolatedInviter, _) => self.own < hello.node,
+            (Part::Invitee | Part::IsolatedInvitee, _) => false,
+        }
     }
 
     /// Sends a routing event.
@@ -214,33 +189,6 @@ impl Link {
         acquaintances.introducers.retain(|here| *here != name);
     }
 
-    /// Writes a frame, or queues what the socket does not take now. Never blocks.
-    pub(crate) fn send(&self, frame: OutFrame) {
-        let pieces = split(frame);
-        let refused = {
-            let mut outgoing = self.outgoing.lock();
-            if outgoing.is_closed {
-                Some(pieces)
-            } else {
-                let was_empty = outgoing.pieces.is_empty();
-                outgoing.pieces.append(&mut { pieces });
-                if was_empty { self.write(&mut outgoing) } else { None }
-            }
-        };
-        // Closing descriptors takes its time; not under the lock.
-        drop(refused);
-    }
-
-    /// Goes on writing what has been queued.
-    pub(super) fn flush(&self) {
-        let refused = self.write(&mut self.outgoing.lock());
-        drop(refused);
-    }
-
-    pub(super) fn is_stalled(&self) -> bool {
-        self.outgoing.lock().is_stalled
-    }
-
     /// True if the other side has said hello.
     pub(super) fn has_greeted(&self) -> bool {
         self.has_greeted.load(Ordering::Relaxed)
@@ -248,6 +196,11 @@ impl Link {
 
     pub(super) fn note_greeting(&self) {
         self.has_greeted.store(true, Ordering::Relaxed);
+    }
+
+    /// True if the system has refused descriptors of this link.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.outgoing.lock().is_stalled()
     }
 
     /// Says that the pipes of the invitation are connected now.
@@ -259,98 +212,24 @@ impl Link {
     pub(super) fn is_flushed(&self) -> bool {
         let is_established = self.is_established.load(Ordering::SeqCst);
         let outgoing = self.outgoing.lock();
-        outgoing.is_closed || is_established && outgoing.pieces.is_empty()
+        outgoing.is_closed() || is_established && outgoing.is_empty()
     }
 
-    /// Refuses everything that is yet to be written.
+    /// Refuses everything that is yet to be written, and ends the connection. What has been received is still handed on.
     pub(super) fn close(&self) {
-        let refused = {
-            let mut outgoing = self.outgoing.lock();
-            outgoing.is_closed = true;
-            std::mem::take(&mut outgoing.pieces)
-        };
+        let refused = self.outgoing.lock().close();
         drop(refused);
         self.socket.shutdown();
     }
 
-    /// Writes as much as the socket takes, and arranges for the rest to follow. Returns what will never be
-    /// written because the other side is gone.
-    fn write(&self, outgoing: &mut Outgoing) -> Option<VecDeque<Piece>> {
-        let outcome = outgoing.write_to(&self.socket);
-        outgoing.is_stalled = matches!(&outcome, Err(error) if is_too_many_references(error));
-        let is_full = matches!(&outcome, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
-        if let Some(io) = self.io.upgrade() {
-            if is_full != outgoing.is_waiting {
-                outgoing.is_waiting = is_full;
-                let interest = Interest { read: true, write: is_full };
-                // Fails only if the link has been given up, and then nothing is waited for.
-                let _ = io.poller.modify(self.socket.as_fd(), self.token, interest);
-            }
-            if outgoing.is_stalled {
-                io.note_stall();
-            }
-        }
-        if outcome.is_ok() || is_full || outgoing.is_stalled {
-            return None;
-        }
-        // What the other side still sent is read before the link is given up.
-        outgoing.is_closed = true;
-        Some(std::mem::take(&mut outgoing.pieces))
+    /// Ends the connection because the other side breaks the protocol. The I/O thread then gives it up.
+    pub(super) fn fail(&self, reason: String) {
+        let _ = self.failure.set(reason);
+        self.close();
     }
-}
 
-impl Outgoing {
-    fn write_to(&mut self, socket: &Socket) -> io::Result<()> {
-        while let Some(first) = self.pieces.front() {
-            if first.unwritten().is_empty() {
-                self.pieces.pop_front();
-                continue;
-            }
-            // Descriptors belong to the first byte of what they are sent with, so they start a call of their own.
-            let has_descriptors = !first.descriptors.is_empty();
-            let run = self.pieces.iter().enumerate();
-            let run = run.take_while(|(at, piece)| *at == 0 || !has_descriptors && piece.descriptors.is_empty());
-            let slices: Vec<IoSlice<'_>> =
-                run.take(MAX_PIECES_PER_SEND).map(|(_, piece)| IoSlice::new(piece.unwritten())).collect();
-            let descriptors: Vec<_> = first.descriptors.iter().map(AsFd::as_fd).collect();
-            let mut written = socket.send(&slices, &descriptors)?;
-            if let Some(first) = self.pieces.front_mut().filter(|_| written > 0) {
-                first.descriptors.clear();
-            }
-            for piece in &mut self.pieces {
-                let taken = written.min(piece.unwritten().len());
-                piece.written += taken;
-                written -= taken;
-                if written == 0 {
-                    break;
-                }
-            }
-        }
-        Ok(())
+    /// How the other side has broken the protocol.
+    pub(super) fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
     }
-}
-
-/// Cuts a frame into pieces: its descriptors in batches, then its header and description, then its payload.
-fn split(mut frame: OutFrame) -> VecDeque<Piece> {
-    let mut pieces = VecDeque::with_capacity(2);
-    let num_descriptors = frame.descriptors.len();
-    while !frame.descriptors.is_empty() {
-        let rest = frame.descriptors.split_off(frame.descriptors.len().min(MAX_DESCRIPTORS_PER_SEND));
-        let batch = std::mem::replace(&mut frame.descriptors, rest);
-        let header = Header { kind: DESCRIPTORS, meta_bytes: 0, payload_bytes: 0, descriptors: batch.len() };
-        pieces.push_back(Piece { bytes: Bytes::Own(header.encode().to_vec()), written: 0, descriptors: batch });
-    }
-    let header = Header {
-        kind: frame.kind,
-        meta_bytes: frame.meta.len(),
-        payload_bytes: frame.payload.len(),
-        descriptors: num_descriptors,
-    };
-    let mut head = header.encode().to_vec();
-    head.extend_from_slice(&frame.meta);
-    pieces.push_back(Piece { bytes: Bytes::Own(head), written: 0, descriptors: Vec::new() });
-    if frame.payload.len() > 0 {
-        pieces.push_back(Piece { bytes: Bytes::Payload(frame.payload), written: 0, descriptors: Vec::new() });
-    }
-    pieces
 }

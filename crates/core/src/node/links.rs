@@ -1,5 +1,6 @@
 //! The links of a node, by all that they are found by, and how they are made and ended.
 
+use super::incoming::can_share_memory;
 use super::io::{self, Io};
 use super::link::{Link, LinkRole};
 use super::wire::{self, LinkNames, Part};
@@ -7,7 +8,7 @@ use super::{RoutingNode, Sender};
 use crate::limits::{MAX_INTRODUCED_LINKS, MAX_KNOWN_LINKS};
 use libmojo_platform::{Interest, Listener, Socket, random};
 use libmojo_ports::NodeName;
-use libmojo_sync::atomic::{AtomicBool, Ordering};
+use libmojo_sync::atomic::{AtomicBool, Ordering, fence};
 use libmojo_sync::{Arc, Mutex, Rank};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,6 +18,10 @@ pub(crate) struct Links {
     table: Mutex<Table>,
     /// There is, or was, a link.
     have_begun: AtomicBool,
+    /// Links whose other sides call nobody for messages, because nobody waits for any.
+    quiet: Mutex<Vec<Arc<Link>>>,
+    /// Whether there are any, so that nobody pays for this otherwise.
+    are_any_quiet: AtomicBool,
 }
 
 struct Table {
@@ -131,7 +136,37 @@ impl Links {
             io: None,
             is_driven: false,
         };
-        Self { table: Mutex::new(Rank::Links, table), have_begun: AtomicBool::new(false) }
+        Self {
+            table: Mutex::new(Rank::Links, table),
+            have_begun: AtomicBool::new(false),
+            quiet: Mutex::new(Rank::Leaf, Vec::new()),
+            are_any_quiet: AtomicBool::new(false),
+        }
+    }
+
+    /// Notes that the other side of a link is about to be told to call nobody for messages.
+    pub(super) fn list_quiet(&self, link: &Arc<Link>) {
+        let table = self.table.lock();
+        if table.by_token.contains_key(&link.token) {
+            self.quiet.lock().push(link.clone());
+        }
+        drop(table);
+        self.are_any_quiet.store(true, Ordering::SeqCst);
+    }
+
+    /// Has all other sides call for messages from now on, because somebody has begun to wait for some. To be called
+    /// after whatever that is can be seen.
+    pub(crate) fn end_quiet(&self) {
+        fence(Ordering::SeqCst);
+        if !self.are_any_quiet.load(Ordering::Relaxed) {
+            return;
+        }
+        let quiet = {
+            let mut quiet = self.quiet.lock();
+            self.are_any_quiet.store(false, Ordering::SeqCst);
+            std::mem::take(&mut *quiet)
+        };
+        quiet.iter().filter(|link| link.end_quiet()).for_each(|link| link.hand_over());
     }
 
     pub(super) fn find(&self, name: NodeName) -> Option<Arc<Link>> {
@@ -208,6 +243,7 @@ impl Links {
             table.by_name.remove(name);
             table.by_name.values().for_each(|link| link.forget(*name));
         }
+        self.quiet.lock().retain(|other| !std::ptr::eq(&**other, link));
     }
 
     /// True if there is nothing left to wait for. Then a new link starts a new thread, unless the node is driven.
@@ -314,7 +350,7 @@ impl Table {
         let part = link.part;
         // Strangers are told nothing by which they could know this node elsewhere.
         let identity = if part.is_isolated() { own.0 } else { node.name().0 };
-        link.send(wire::encode_hello(wire::Hello { node: own, part, identity }));
+        link.send(wire::encode_hello(wire::Hello { node: own, part, identity, can_share_memory: can_share_memory() }));
         link
     }
 

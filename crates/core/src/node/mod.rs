@@ -1,12 +1,21 @@
 //! A node: the routing of this process, its links to other processes, and how the two are brought together.
 
+mod attendance;
 mod frame;
+mod incoming;
 mod introduction;
 mod io;
 mod link;
 mod links;
+mod outgoing;
+mod partial;
 mod progress;
 mod reader;
+mod region;
+mod ring_reader;
+mod sending;
+mod waiting;
+mod wake;
 mod wire;
 
 use crate::deferred::{Deferred, within_call};
@@ -25,6 +34,7 @@ use link::Link;
 pub(crate) use link::LinkRole;
 pub use links::Connection;
 pub(crate) use links::{Carrier, Links, Terms, connect};
+pub(crate) use waiting::{Attending, drain_before};
 
 pub(crate) type RoutingNode = Arc<libmojo_ports::Node<Message>>;
 
@@ -235,6 +245,9 @@ pub(crate) fn apply(node: &RoutingNode, effects: Effects<Message>, deferred: &mu
         apply(node, node.lose(name), deferred);
     }
     apart.into_iter().for_each(|(a, b)| introduction::begin(node, a, b));
+    if node.has_proxies() {
+        links.end_quiet();
+    }
     node.data().progress.note();
 }
 

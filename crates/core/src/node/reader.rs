@@ -1,10 +1,8 @@
 //! Puts frames together from what a socket delivers.
-//!
-//! Nothing is allocated because a peer merely announced it: buffers grow with what has arrived.
 
 use super::frame::{DESCRIPTORS, HEADER_BYTES, Header, InFrame, WireError, violation};
+use super::partial::Partial;
 use crate::limits::MAX_FRAME_DESCRIPTORS;
-use crate::payload::Payload;
 use libmojo_platform::{MAX_DESCRIPTORS_PER_SEND, Socket};
 use std::collections::VecDeque;
 use std::io;
@@ -12,6 +10,9 @@ use std::os::fd::OwnedFd;
 
 /// How much is read at a time, except into large payloads.
 const BUFFER_BYTES: usize = 64 << 10;
+
+/// How much of that is kept once frames come through shared memory.
+const SMALL_BUFFER_BYTES: usize = 512;
 
 /// The incoming side of one link.
 pub(super) struct Reader {
@@ -30,15 +31,6 @@ struct Batch {
     descriptors: Vec<OwnedFd>,
     /// This process had no room for all of them.
     is_truncated: bool,
-}
-
-/// A frame of which the header has arrived.
-struct Partial {
-    header: Header,
-    meta: Vec<u8>,
-    payload: Payload,
-    /// How much of the payload has arrived; the rest of it is room for what comes.
-    payload_have: usize,
 }
 
 /// What reading from the socket has brought.
@@ -67,10 +59,9 @@ impl Reader {
         let mut descriptors = Vec::new();
         let outcome = match &mut self.partial {
             Some(partial) if partial.wants_payload() && self.start == self.end => {
-                let room = partial.room();
-                let outcome = socket.recv(room, &mut descriptors);
+                let outcome = socket.recv(partial.room(), &mut descriptors);
                 if let Ok(received) = &outcome {
-                    partial.payload_have += received.bytes;
+                    partial.note_arrival(received.bytes);
                 }
                 outcome
             }
@@ -103,7 +94,7 @@ impl Reader {
     }
 
     /// Takes the next whole frame out of what was read.
-    pub(super) fn next_frame(&mut self) -> Result<Option<InFrame>, WireError> {
+    pub(super) fn next_frame(&mut self) -> Result<Option<InFrame<'static>>, WireError> {
         loop {
             let arrived = self.buffer.get(self.start..self.end).unwrap_or_default();
             let partial = match &mut self.partial {
@@ -118,14 +109,16 @@ impl Reader {
                         self.take_batch(header)?;
                         continue;
                     }
-                    let (meta, payload) = (Vec::new(), Payload::default());
-                    self.partial = Some(Partial { header, meta, payload, payload_have: 0 });
+                    if header.is_bulk {
+                        return violation("a frame on the socket that says it is not there");
+                    }
+                    self.partial = Some(Partial::new(header));
                     continue;
                 }
             };
             let taken = partial.take(arrived);
             self.start += taken;
-            if !partial.is_complete() {
+            if partial.missing() > 0 {
                 return self.nothing_yet();
             }
             let Some(partial) = self.partial.take() else { return Ok(None) };
@@ -135,7 +128,7 @@ impl Reader {
 
     /// Says that there is no whole frame. Descriptors come with the header that announces them, so they can only
     /// be waiting if that header is, incomplete.
-    fn nothing_yet(&self) -> Result<Option<InFrame>, WireError> {
+    fn nothing_yet(&self) -> Result<Option<InFrame<'static>>, WireError> {
         let has_partial_header = self.partial.is_none() && self.start != self.end;
         if self.batches.is_empty() || has_partial_header {
             return Ok(None);
@@ -160,54 +153,32 @@ impl Reader {
         Ok(())
     }
 
-    fn complete(&mut self, mut partial: Partial) -> Result<InFrame, WireError> {
-        if partial.header.descriptors > self.descriptors.len() {
-            let (needed, came) = (partial.header.descriptors, self.descriptors.len());
-            return violation(format!("a frame needs {needed} descriptors and {came} came"));
+    fn complete(&mut self, partial: Partial) -> Result<InFrame<'static>, WireError> {
+        let descriptors = self.take_descriptors(partial.header().descriptors)?;
+        Ok(partial.complete(descriptors))
+    }
+
+    /// How many descriptors have come that no frame has taken.
+    pub(super) fn num_descriptors(&self) -> usize {
+        self.descriptors.len()
+    }
+
+    /// Takes the descriptors that belong to a frame.
+    pub(super) fn take_descriptors(&mut self, num: usize) -> Result<Vec<Option<OwnedFd>>, WireError> {
+        let came = self.descriptors.len();
+        if num > came {
+            return violation(format!("a frame needs {num} descriptors and {came} came"));
         }
-        partial.payload.set_len(partial.header.payload_bytes);
-        Ok(InFrame {
-            kind: partial.header.kind,
-            meta: partial.meta,
-            payload: partial.payload,
-            descriptors: self.descriptors.drain(..partial.header.descriptors).collect(),
-        })
-    }
-}
-
-impl Partial {
-    fn wants_payload(&self) -> bool {
-        self.meta.len() == self.header.meta_bytes && self.payload_have < self.header.payload_bytes
+        Ok(self.descriptors.drain(..num).collect())
     }
 
-    fn is_complete(&self) -> bool {
-        self.meta.len() == self.header.meta_bytes && self.payload_have == self.header.payload_bytes
-    }
-
-    /// Room for more of the payload: as much again as has come, but not over the announced end.
-    fn room(&mut self) -> &mut [u8] {
-        let more = self.payload_have.max(BUFFER_BYTES);
-        self.payload.set_len(self.header.payload_bytes.min(self.payload_have + more));
-        self.payload.bytes_mut().get_mut(self.payload_have..).unwrap_or_default()
-    }
-
-    /// Takes what belongs to this frame from the front of `arrived`; returns how much that was.
-    fn take(&mut self, arrived: &[u8]) -> usize {
-        let for_meta = arrived.len().min(self.header.meta_bytes - self.meta.len());
-        let (meta, rest) = arrived.split_at(for_meta);
-        self.meta.extend_from_slice(meta);
-        if !self.wants_payload() {
-            return for_meta;
+    /// Makes do with a small buffer: only descriptors and doorbells are still to come.
+    pub(super) fn shrink(&mut self) {
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        if self.end < SMALL_BUFFER_BYTES {
+            self.buffer.truncate(SMALL_BUFFER_BYTES);
+            self.buffer.shrink_to_fit();
         }
-        let for_payload = rest.len().min(self.header.payload_bytes - self.payload_have);
-        self.payload.set_len(self.payload.len().max(self.payload_have + for_payload));
-        let end = self.payload_have + for_payload;
-        if let (Some(to), Some(from)) =
-            (self.payload.bytes_mut().get_mut(self.payload_have..end), rest.get(..for_payload))
-        {
-            to.copy_from_slice(from);
-        }
-        self.payload_have = end;
-        for_meta + for_payload
     }
 }

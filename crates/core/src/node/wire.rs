@@ -15,6 +15,9 @@
 //! | … 4 descriptor | has one (1); one or no descriptor |
 //! | … 5 lost | comes with a port (1) |
 //! | hello | magic (8), lowest and highest version (2 each), features (4), node (16), part (1), identity (16) |
+//! | region | sizes of a lane for frames, and of one for large things (4 each); one descriptor |
+//! | taken | is taken (1) |
+//! | switch | – |
 //! | ask | number (8), identity of the other (16) |
 //! | known | number (8), count (4), each: own name (16), peer's name (16) |
 //! | meet | number (8), own name (16), peer's name and identity (16 each), introducer's name (16), has a socket (1) |
@@ -24,8 +27,10 @@
 
 use super::Sender;
 use super::frame::{
-    ASK, EVENT, Fields, HELLO, INVITATION, InFrame, KNOWN, MEET, MET, OutFrame, REPORT, WireError, violation,
+    ASK, EVENT, Fields, HELLO, INVITATION, InFrame, KNOWN, MEET, MET, OutFrame, REGION, REPORT, SWITCH, TAKEN,
+    WireError, violation,
 };
+use super::region::{BULK_LANE_BYTES, FRAME_LANE_BYTES};
 use crate::attachment::{Attachment, Cargo};
 use crate::buffer::{Guid, SharedBuffer};
 use crate::data_pipe::{Ring, Role};
@@ -70,7 +75,12 @@ pub(super) struct Hello {
     pub(super) part: Part,
     /// The same on all its links, so that a node can tell whether two of them lead to one place. Merely claimed.
     pub(super) identity: u128,
+    /// It can go on in shared memory.
+    pub(super) can_share_memory: bool,
 }
+
+/// The features that a hello can name.
+const SHARED_MEMORY: u32 = 1;
 
 /// The part that a side takes in the making of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,14 +119,15 @@ pub(super) fn encode_hello(hello: Hello) -> OutFrame {
     let mut meta = MAGIC.to_vec();
     meta.extend_from_slice(&VERSIONS.start().to_le_bytes());
     meta.extend_from_slice(&VERSIONS.end().to_le_bytes());
-    meta.extend_from_slice(&0u32.to_le_bytes());
+    let features = if hello.can_share_memory { SHARED_MEMORY } else { 0 };
+    meta.extend_from_slice(&features.to_le_bytes());
     meta.extend_from_slice(&hello.node.0.to_le_bytes());
     meta.push(hello.part as u8);
     meta.extend_from_slice(&hello.identity.to_le_bytes());
-    OutFrame { kind: HELLO, meta, payload: Payload::default(), descriptors: Vec::new() }
+    OutFrame::plain(HELLO, meta)
 }
 
-pub(super) fn decode_hello(frame: &InFrame) -> Result<Hello, WireError> {
+pub(super) fn decode_hello(frame: &InFrame<'_>) -> Result<Hello, WireError> {
     let mut fields = Fields::new(&frame.meta);
     if frame.kind != HELLO || fields.array::<8>()? != MAGIC {
         return violation("the other side does not speak this protocol");
@@ -126,12 +137,46 @@ pub(super) fn decode_hello(frame: &InFrame) -> Result<Hello, WireError> {
         return violation(format!("the other side speaks versions {lowest} to {highest}, this one {VERSIONS:?}"));
     }
     // Features that only the other side has are of no use. Later versions may say more behind these fields.
-    fields.u32()?;
+    let can_share_memory = fields.u32()? & SHARED_MEMORY != 0;
     let (node, part, identity) = (NodeName(fields.u128()?), fields.u8()?, fields.u128()?);
     match Part::ALL.get(usize::from(part)) {
-        Some(part) => Ok(Hello { node, part: *part, identity }),
+        Some(part) => Ok(Hello { node, part: *part, identity, can_share_memory }),
         None => violation(format!("a hello with an unknown part {part}")),
     }
+}
+
+// ---- shared memory ---------------------------------------------------------------------------------------
+
+/// An offer of shared memory for the link, of this version's sizes.
+pub(super) fn encode_region(memory: OwnedFd) -> OutFrame {
+    let sizes = [FRAME_LANE_BYTES, BULK_LANE_BYTES].map(count).concat();
+    OutFrame { descriptors: vec![memory], ..OutFrame::plain(REGION, sizes) }
+}
+
+/// Reads an offer; `None` if it is of other sizes, or this process has no room for the descriptor.
+pub(super) fn decode_region(frame: InFrame<'_>) -> Result<Option<OwnedFd>, WireError> {
+    let mut fields = Fields::new(&frame.meta);
+    let sizes = [fields.u32()? as usize, fields.u32()? as usize];
+    let mut descriptors = frame.descriptors.into_iter();
+    let (Some(memory), None) = (descriptors.next(), descriptors.next()) else {
+        return violation("an offer of shared memory that does not come with just that");
+    };
+    Ok(memory.filter(|_| sizes == [FRAME_LANE_BYTES, BULK_LANE_BYTES]))
+}
+
+pub(super) fn encode_taken(is_taken: bool) -> OutFrame {
+    OutFrame::plain(TAKEN, vec![is_taken.into()])
+}
+
+pub(super) fn decode_taken(frame: &InFrame<'_>) -> Result<bool, WireError> {
+    let mut fields = Fields::new(&frame.meta);
+    let is_taken = fields.bool()?;
+    fields.end()?;
+    Ok(is_taken)
+}
+
+pub(super) fn encode_switch() -> OutFrame {
+    OutFrame::plain(SWITCH, Vec::new())
 }
 
 // ---- invitation ------------------------------------------------------------------------------------------
@@ -143,10 +188,10 @@ pub(super) fn encode_invitation(pipes: &[(Vec<u8>, PortDescriptor)]) -> OutFrame
         meta.extend_from_slice(name);
         put_port(&mut meta, port);
     }
-    OutFrame { kind: INVITATION, meta, payload: Payload::default(), descriptors: Vec::new() }
+    OutFrame::plain(INVITATION, meta)
 }
 
-pub(super) fn decode_invitation(frame: &InFrame) -> Result<Vec<(Vec<u8>, PortDescriptor)>, WireError> {
+pub(super) fn decode_invitation(frame: &InFrame<'_>) -> Result<Vec<(Vec<u8>, PortDescriptor)>, WireError> {
     let mut fields = Fields::new(&frame.meta);
     let mut pipes = Vec::new();
     for _ in 0..fields.count(MAX_INVITATION_PIPES, "pipes of an invitation")? {
@@ -174,10 +219,10 @@ impl LinkNames {
 }
 
 pub(super) fn encode_ask(number: u64, identity: u128) -> OutFrame {
-    plain(ASK, [number.to_le_bytes().as_slice(), &identity.to_le_bytes()].concat())
+    OutFrame::plain(ASK, [number.to_le_bytes().as_slice(), &identity.to_le_bytes()].concat())
 }
 
-pub(super) fn decode_ask(frame: &InFrame) -> Result<(u64, u128), WireError> {
+pub(super) fn decode_ask(frame: &InFrame<'_>) -> Result<(u64, u128), WireError> {
     let mut fields = Fields::new(&frame.meta);
     let decoded = (fields.u64()?, fields.u128()?);
     fields.end()?;
@@ -191,10 +236,10 @@ pub(super) fn encode_known(number: u64, links: &[LinkNames]) -> OutFrame {
         meta.extend_from_slice(&own.0.to_le_bytes());
         meta.extend_from_slice(&peer.0.to_le_bytes());
     }
-    plain(KNOWN, meta)
+    OutFrame::plain(KNOWN, meta)
 }
 
-pub(super) fn decode_known(frame: &InFrame) -> Result<(u64, Vec<LinkNames>), WireError> {
+pub(super) fn decode_known(frame: &InFrame<'_>) -> Result<(u64, Vec<LinkNames>), WireError> {
     let mut fields = Fields::new(&frame.meta);
     let number = fields.u64()?;
     let mut links = Vec::new();
@@ -223,11 +268,11 @@ pub(super) fn encode_meet(meet: Meet) -> OutFrame {
         meta.extend_from_slice(&name.to_le_bytes());
     }
     meta.push(meet.socket.is_some().into());
-    OutFrame { descriptors: meet.socket.into_iter().collect(), ..plain(MEET, meta) }
+    OutFrame { descriptors: meet.socket.into_iter().collect(), ..OutFrame::plain(MEET, meta) }
 }
 
 /// Reads an offer. The socket is missing if this process has no room for it.
-pub(super) fn decode_meet(frame: InFrame) -> Result<(Meet, bool), WireError> {
+pub(super) fn decode_meet(frame: InFrame<'_>) -> Result<(Meet, bool), WireError> {
     let mut fields = Fields::new(&frame.meta);
     let (number, names, identity) = (fields.u64()?, get_names(&mut fields)?, fields.u128()?);
     let (introducer, has_socket) = (NodeName(fields.u128()?), fields.bool()?);
@@ -240,10 +285,10 @@ pub(super) fn decode_meet(frame: InFrame) -> Result<(Meet, bool), WireError> {
 }
 
 pub(super) fn encode_met(number: u64, is_there: bool) -> OutFrame {
-    plain(MET, [number.to_le_bytes().as_slice(), &[is_there.into()]].concat())
+    OutFrame::plain(MET, [number.to_le_bytes().as_slice(), &[is_there.into()]].concat())
 }
 
-pub(super) fn decode_met(frame: &InFrame) -> Result<(u64, bool), WireError> {
+pub(super) fn decode_met(frame: &InFrame<'_>) -> Result<(u64, bool), WireError> {
     let mut fields = Fields::new(&frame.meta);
     let decoded = (fields.u64()?, fields.bool()?);
     fields.end()?;
@@ -252,10 +297,10 @@ pub(super) fn decode_met(frame: &InFrame) -> Result<(u64, bool), WireError> {
 
 /// Something about a node that was introduced: [`TALK`] or [`PARTED`].
 pub(super) fn encode_about(kind: u16, peer: NodeName) -> OutFrame {
-    plain(kind, peer.0.to_le_bytes().to_vec())
+    OutFrame::plain(kind, peer.0.to_le_bytes().to_vec())
 }
 
-pub(super) fn decode_about(frame: &InFrame) -> Result<NodeName, WireError> {
+pub(super) fn decode_about(frame: &InFrame<'_>) -> Result<NodeName, WireError> {
     let mut fields = Fields::new(&frame.meta);
     let peer = NodeName(fields.u128()?);
     fields.end()?;
@@ -268,10 +313,10 @@ pub(super) fn encode_report(peer: NodeName, text: &str) -> OutFrame {
         end -= 1;
     }
     let text = text.get(..end).unwrap_or_default();
-    plain(REPORT, [peer.0.to_le_bytes().as_slice(), text.as_bytes()].concat())
+    OutFrame::plain(REPORT, [peer.0.to_le_bytes().as_slice(), text.as_bytes()].concat())
 }
 
-pub(super) fn decode_report(frame: &InFrame) -> Result<(NodeName, String), WireError> {
+pub(super) fn decode_report(frame: &InFrame<'_>) -> Result<(NodeName, String), WireError> {
     let mut fields = Fields::new(&frame.meta);
     let peer = NodeName(fields.u128()?);
     let text = fields.rest();
@@ -279,10 +324,6 @@ pub(super) fn decode_report(frame: &InFrame) -> Result<(NodeName, String), WireE
         return violation(format!("a report of {} bytes", text.len()));
     }
     Ok((peer, String::from_utf8_lossy(text).into_owned()))
-}
-
-fn plain(kind: u16, meta: Vec<u8>) -> OutFrame {
-    OutFrame { kind, meta, payload: Payload::default(), descriptors: Vec::new() }
 }
 
 fn get_names(fields: &mut Fields<'_>) -> Result<LinkNames, WireError> {
@@ -298,8 +339,11 @@ pub(super) fn encode_event(event: Event<Message>) -> OutFrame {
     meta.extend_from_slice(&event.number.to_le_bytes());
     let mut payload = Payload::default();
     let mut descriptors = Vec::new();
+    let mut is_urgent = true;
     match event.body {
         Body::Message { message, ports } => {
+            // One that waits for the ports in it has not got them before they have arrived.
+            is_urgent = !ports.is_empty();
             meta.push(MESSAGE);
             let (bytes, attachments) = message.into_contents();
             payload = bytes;
@@ -327,11 +371,11 @@ pub(super) fn encode_event(event: Event<Message>) -> OutFrame {
             meta.extend_from_slice(&hops_left.to_le_bytes());
         }
     }
-    OutFrame { kind: EVENT, meta, payload, descriptors }
+    OutFrame { payload, descriptors, to: Some(event.to), is_urgent, ..OutFrame::plain(EVENT, meta) }
 }
 
 /// Reads an event. `None` if it is of a kind that this version does not know.
-pub(super) fn decode_event(frame: InFrame, sender: &Arc<Sender>) -> Result<Option<Event<Message>>, WireError> {
+pub(super) fn decode_event(frame: InFrame<'_>, sender: &Arc<Sender>) -> Result<Option<Event<Message>>, WireError> {
     let InFrame { meta, payload, descriptors, .. } = frame;
     let mut fields = Fields::new(&meta);
     let (to, from, number) = (PortName(fields.u128()?), PortName(fields.u128()?), fields.u64()?);
