@@ -158,9 +158,6 @@ impl<M: Message> Node<M> {
 
     /// Sends a message. If the peer is an endpoint of this node, it has the message when this returns.
     pub fn send(self: &Arc<Self>, port: &PortRef<M>, mut message: M) -> Result<Effects<M>, SendError<M>> {
-        let mut run = Run::new(self);
-        // Whatever may leave the node later leaves it without foreign code, and so must what waits at carried ports.
-        let mut is_cargo_portable = !message.any_port(&mut |_| true);
         loop {
             let mut state = port.state.lock();
             if state.role != Role::Endpoint || state.in_transit {
@@ -180,37 +177,24 @@ impl<M: Message> Node<M> {
                 Some(Hop::Local(peer)) => peer,
                 Some(remote) => {
                     state.peer = Some(remote);
-                    if !is_cargo_portable {
-                        drop(state);
-                        run.make_cargo_portable(&message);
-                        is_cargo_portable = true;
-                        continue;
-                    }
-                    return self.send_as_event(run, port, state, message);
+                    return self.send_as_event(port, state, message);
                 }
                 None => return Err(SendError::PeerClosed(message)),
             };
             // The reference is moved out of the locked state and back rather than counted: two threads that
             // count one reference cost each other more than all the rest of this function.
-            let outcome = self.deliver_directly(port, &state, &local, message, is_cargo_portable);
+            let outcome = self.deliver_directly(port, &state, &local, message);
             match outcome {
                 Ok(()) => {
-                    run.effects.note_change(&local);
+                    let mut effects = Effects::none();
+                    effects.note_change(&local);
                     state.has_sent = true;
                     state.peer = Some(Hop::Local(local));
-                    drop(state);
-                    return Ok(run.finish());
+                    return Ok(effects);
                 }
                 Err(Undelivered::NotDirect(refused)) => {
                     state.peer = Some(Hop::Local(local));
-                    if !is_cargo_portable {
-                        drop(state);
-                        run.make_cargo_portable(&refused);
-                        is_cargo_portable = true;
-                        message = refused;
-                        continue;
-                    }
-                    return self.send_as_event(run, port, state, refused);
+                    return self.send_as_event(port, state, refused);
                 }
                 Err(Undelivered::Contended(refused)) => {
                     let contended = local.clone();
@@ -230,7 +214,6 @@ impl<M: Message> Node<M> {
         state: &State<M>,
         peer: &PortRef<M>,
         message: M,
-        is_cargo_portable: bool,
     ) -> Result<(), Undelivered<M>> {
         let guard = if Arc::as_ptr(port) < Arc::as_ptr(peer) {
             Some(peer.state.lock_second())
@@ -242,7 +225,7 @@ impl<M: Message> Node<M> {
             && state.sent == peer_state.received
             && matches!(&peer_state.previous, Some(Hop::Local(previous)) if Arc::ptr_eq(previous, port));
         let is_live = peer_state.role == Role::Endpoint && !peer_state.in_transit;
-        if is_direct && (is_live || is_cargo_portable && message.is_portable()) {
+        if is_direct && (is_live || message.is_portable()) {
             peer_state.unread.push_back(message);
             return Ok(());
         }
@@ -251,7 +234,6 @@ impl<M: Message> Node<M> {
 
     fn send_as_event(
         self: &Arc<Self>,
-        mut run: Run<'_, M>,
         port: &PortRef<M>,
         mut state: libmojo_sync::MutexGuard<'_, State<M>>,
         message: M,
@@ -260,6 +242,7 @@ impl<M: Message> Node<M> {
             return Err(SendError::NotPortable(message));
         }
         state.has_sent = true;
+        let mut run = Run::new(self);
         run.say_to_peer(port, &mut state, Body::Message { message, ports: Vec::new() });
         drop(state);
         Ok(run.finish())

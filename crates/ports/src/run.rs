@@ -142,20 +142,7 @@ impl<'a, M: Message> Run<'a, M> {
     /// Makes everything that waits at an endpoint inside a message, and at the endpoints inside those messages,
     /// able to leave the node. What cannot is cut off, with all that follows it.
     fn make_unread_portable(&mut self, port: &PortRef<M>) {
-        self.make_all_unread_portable(vec![port.clone()]);
-    }
-
-    /// The same for everything that waits at the endpoints inside a message.
-    pub(crate) fn make_cargo_portable(&mut self, message: &M) {
-        let mut ports = Vec::new();
-        message.any_port(&mut |carried| {
-            ports.push(carried.clone());
-            false
-        });
-        self.make_all_unread_portable(ports);
-    }
-
-    fn make_all_unread_portable(&mut self, mut ports: Vec<PortRef<M>>) {
+        let mut ports = vec![port.clone()];
         while let Some(port) = ports.pop() {
             let unread = std::mem::take(&mut port.state.lock().unread);
             if unread.is_empty() {

@@ -23,11 +23,6 @@ impl<T> Mutex<T> {
         self.lock_in(Order::Above)
     }
 
-    /// Takes the lock if it is free. In debug builds, panics if the thread holds a lock of this rank or a higher one.
-    pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        self.try_lock_in(Order::Above)
-    }
-
     /// Waits for the lock as the second of two with the same rank.
     ///
     /// The caller takes such pairs in the order of their addresses, or not at all.
@@ -38,16 +33,12 @@ impl<T> Mutex<T> {
     /// Takes the lock as the second of a pair if it is free. Because it never waits, the order within the pair
     /// does not matter.
     pub fn try_lock_second(&self) -> Option<MutexGuard<'_, T>> {
-        self.try_lock_in(Order::Pair)
-    }
-
-    fn try_lock_in(&self, order: Order) -> Option<MutexGuard<'_, T>> {
         let guard = match self.inner.try_lock() {
             Ok(guard) => guard,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        self.rank.acquire(order);
+        self.rank.acquire(Order::Pair);
         Some(MutexGuard { rank: self.rank, inner: Some(guard) })
     }
 

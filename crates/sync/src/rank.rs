@@ -3,8 +3,6 @@
 /// The place of a lock in the global order; a thread only goes upward (later variants).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
-    /// What a link has received. Held while that is taken and handed to the routing.
-    Incoming,
     /// A message object reachable through a C message handle.
     Message,
     /// The slots and the free list of a C handle table.

@@ -15,7 +15,7 @@ use crate::invitation::Arrivals;
 use crate::pipe::Pipe;
 use libmojo_platform::SharedMemory;
 use libmojo_ports::Effects;
-use libmojo_sync::{Arc, OnceLock};
+use libmojo_sync::{Arc, Mutex, OnceLock, Rank};
 use std::io;
 
 /// How often one link is read from before the others have their turn.
@@ -33,8 +33,37 @@ pub(super) struct Incoming {
     stage: Stage,
     /// Present once the other side writes into the region.
     ring: Option<RingReader>,
-    /// Nothing is taken any more.
-    is_over: bool,
+}
+
+/// The incoming side of a link, or its absence while a thread takes what has come. No lock is held meanwhile: what comes
+/// may lead to foreign code, where something that has to leave the process must be serialized.
+pub(super) struct Slot(Mutex<SlotState>);
+
+struct SlotState {
+    incoming: Option<Box<Incoming>>,
+    /// The I/O thread has found it absent.
+    is_wanted: bool,
+}
+
+impl Slot {
+    pub(super) fn new() -> Self {
+        let incoming = Incoming { reader: Reader::new(), stage: Stage::Socket, ring: None };
+        Self(Mutex::new(Rank::Leaf, SlotState { incoming: Some(Box::new(incoming)), is_wanted: false }))
+    }
+
+    fn take(&self, is_wanted: bool) -> Option<Box<Incoming>> {
+        let mut slot = self.0.lock();
+        let incoming = slot.incoming.take();
+        slot.is_wanted |= is_wanted && incoming.is_none();
+        incoming
+    }
+
+    /// Puts it back. True if the I/O thread has found it absent meanwhile.
+    fn put(&self, incoming: Box<Incoming>) -> bool {
+        let mut slot = self.0.lock();
+        slot.incoming = Some(incoming);
+        std::mem::take(&mut slot.is_wanted)
+    }
 }
 
 /// How far the two sides have got on their way to shared memory.
@@ -87,25 +116,16 @@ impl Afterwards {
     }
 }
 
-impl Incoming {
-    pub(super) fn new() -> Self {
-        Self { reader: Reader::new(), stage: Stage::Socket, ring: None, is_over: false }
-    }
-
-    /// Takes nothing any more.
-    pub(super) fn end(&mut self) {
-        *self = Self { is_over: true, ..Self::new() };
-    }
-}
-
-/// Takes what has come over the socket and into the region, by the I/O thread.
+/// Takes what has come over the socket and into the region, by the I/O thread. Nothing is taken any more once the link has
+/// ended.
 pub(super) fn receive(node: &RoutingNode, link: &Arc<Link>) -> Drained {
     run(|drained| {
-        let mut incoming = link.incoming.lock();
-        if !incoming.is_over {
-            if let Err(error) = Turn::new(node, link, drained).take_all(&mut incoming) {
-                drained.end = Some(error.0);
-            }
+        let Some(mut incoming) = link.incoming.take(true) else { return };
+        if let Err(error) = Turn::new(node, link, drained).take_all(&mut incoming) {
+            drained.end = Some(error.0);
+        }
+        if drained.end.is_none() {
+            link.incoming.put(incoming);
         }
     })
 }
@@ -114,11 +134,14 @@ pub(super) fn receive(node: &RoutingNode, link: &Arc<Link>) -> Drained {
 /// ended, the I/O thread finds that out.
 pub(crate) fn drain(node: &RoutingNode, link: &Arc<Link>) -> Drained {
     run(|drained| {
-        let Some(mut incoming) = link.incoming.try_lock() else { return };
-        if let Err(error) = Turn::new(node, link, drained).take_from_region(&mut incoming, STEPS_PER_TURN) {
+        let Some(mut incoming) = link.incoming.take(false) else { return };
+        let outcome = Turn::new(node, link, drained).take_from_region(&mut incoming, STEPS_PER_TURN);
+        let was_called = incoming.ring.as_mut().is_some_and(RingReader::take_doorbell);
+        let is_wanted = link.incoming.put(incoming);
+        if let Err(error) = outcome {
             link.fail(error.0);
         }
-        if incoming.ring.as_mut().is_some_and(RingReader::take_doorbell) {
+        if was_called || is_wanted {
             link.hand_over();
         }
     })
@@ -192,7 +215,7 @@ impl<'a> Turn<'a> {
     }
 
     fn take_from_region(&mut self, incoming: &mut Incoming, max_steps: usize) -> Result<(), WireError> {
-        let Incoming { reader, stage, ring: Some(ring), is_over: false } = incoming else { return Ok(()) };
+        let Incoming { reader, stage, ring: Some(ring) } = incoming else { return Ok(()) };
         let mut outcome = Ok(());
         for _ in 0..max_steps {
             outcome = match ring.step(reader, &self.link.socket) {

@@ -267,8 +267,6 @@ impl IoWork {
 
     /// Ends a link. Everything that was received over it has been handed on before.
     fn give_up(&mut self, link: &Arc<Link>, reason: &str) {
-        // Nothing is taken from here on, by any thread.
-        link.incoming.lock().end();
         self.attended.retain(|other| !Arc::ptr_eq(other, link));
         // Fails only if the socket is not waited for any more.
         let _ = self.io.poller.remove(link.socket.as_fd());

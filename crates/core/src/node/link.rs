@@ -1,7 +1,7 @@
 //! One connection to another process: who is at the other side, and what the two are called.
 
 use super::attendance::Attendance;
-use super::incoming::Incoming;
+use super::incoming::Slot;
 use super::io::Io;
 use super::links::Terms;
 use super::outgoing::Outgoing;
@@ -86,7 +86,7 @@ pub(crate) struct Link {
     failure: OnceLock<String>,
     pub(super) socket: Socket,
     pub(super) outgoing: Mutex<Outgoing>,
-    pub(super) incoming: Mutex<Incoming>,
+    pub(super) incoming: Slot,
     /// Memory that the two sides share, once they do.
     pub(super) region: OnceLock<Arc<Region>>,
     pub(super) attendance: Attendance,
@@ -120,7 +120,7 @@ impl Link {
             failure: OnceLock::new(),
             socket,
             outgoing: Mutex::new(Rank::Outgoing, Outgoing::default()),
-            incoming: Mutex::new(Rank::Incoming, Incoming::new()),
+            incoming: Slot::new(),
             region: OnceLock::new(),
             attendance: Attendance::new(),
             io: Arc::downgrade(io),
