@@ -5,6 +5,9 @@ use libmojo_sync::hint;
 /// How often the processor is given to others before a thread goes to sleep.
 const YIELDS: u32 = if cfg!(shuttle) { 1 } else { 64 };
 
+/// The most pauses that pay: more would cost what they save if the other side needs this processor.
+const PAUSES: u32 = 50;
+
 /// How long to stay awake: some pauses of a few nanoseconds, then some chances for other threads.
 pub(crate) struct Patience {
     pauses: u32,
@@ -12,12 +15,9 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    /// The most pauses that pay: more would cost what they save if the other side needs this processor.
-    pub(crate) const PAUSES: u32 = 50;
-
-    /// Patience with so many pauses; none if there is but one processor.
-    pub(crate) fn new(pauses: u32) -> Self {
-        Self { pauses: if hint::has_many_processors() { pauses } else { 0 }, yields: YIELDS }
+    /// Patience with pauses, unless there is but one processor, or without.
+    pub(crate) fn new(makes_pauses: bool) -> Self {
+        Self { pauses: if makes_pauses && hint::has_many_processors() { PAUSES } else { 0 }, yields: YIELDS }
     }
 
     /// True if the next [`wait`](Self::wait) is a mere pause.

@@ -99,12 +99,10 @@ fn wait_awake(interests: &[Interest<'_>], attending: &Attending, deadline: Optio
         if (attending.drain() || !patience.is_pausing())
             && let Some(outcome) = look(interests)
         {
-            attending.note_wait(&patience);
             return Some(outcome);
         }
         let is_late = !patience.is_pausing() && deadline.is_some_and(|deadline| Instant::now() >= deadline);
         if is_late || !patience.wait() {
-            attending.note_wait(&patience);
             return None;
         }
     }

@@ -95,6 +95,11 @@ pub fn can_watch_several() -> bool {
     }
 }
 
+/// The processor that the thread runs on at the moment.
+pub fn current_processor() -> u32 {
+    u32::try_from(rustix::thread::sched_getcpu()).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -43,7 +43,7 @@ mod time;
 pub use descriptor::open_descriptor_count;
 pub use doorbell::Doorbell;
 pub use entropy::random;
-pub use futex::{MAX_WATCHED, Slept, Watched, can_watch_several, sleep, wake_one};
+pub use futex::{MAX_WATCHED, Slept, Watched, can_watch_several, current_processor, sleep, wake_one};
 pub use inherit::{INHERITED_SOCKET, inherited_socket, spawn_with_socket};
 pub use listener::{Credentials, Listener};
 pub use mapping::{AccessError, Mapping};

@@ -21,14 +21,7 @@ pub(super) struct Attendance {
     is_listed: AtomicBool,
     /// Something waits to be written until there is room.
     is_waiting_for_room: AtomicBool,
-    /// How many pauses are worth making while waiting.
-    pauses: AtomicU32,
 }
-
-/// The most pauses while waiting. One takes up to 30 ns.
-const MAX_PAUSES: u32 = 50;
-/// So few that they cost nothing, but enough to notice that more of them would pay.
-const FEW_PAUSES: u32 = 4;
 
 impl Attendance {
     pub(super) fn new() -> Self {
@@ -37,7 +30,6 @@ impl Attendance {
             is_slept_on: AtomicBool::new(false),
             is_listed: AtomicBool::new(false),
             is_waiting_for_room: AtomicBool::new(false),
-            pauses: AtomicU32::new(MAX_PAUSES),
         }
     }
 
@@ -136,17 +128,9 @@ impl Link {
         self.region.get().map(|region| region.own_wake_word())
     }
 
-    /// How many pauses to make before giving other threads the processor.
-    pub(crate) fn pauses(&self) -> u32 {
-        self.attendance.pauses.load(Ordering::Relaxed)
-    }
-
-    /// Learns from how a wait went: whether it ended during the pauses.
-    pub(crate) fn note_wait(&self, has_ended_in_pauses: bool) {
-        let pauses = if has_ended_in_pauses { MAX_PAUSES } else { (self.pauses() / 2).max(FEW_PAUSES) };
-        if pauses != self.pauses() {
-            self.attendance.pauses.store(pauses, Ordering::Relaxed);
-        }
+    /// True if whoever is to answer needs the processor of this thread.
+    pub(crate) fn is_on_same_processor(&self) -> bool {
+        self.region.get().is_some_and(|region| region.is_on_same_processor())
     }
 }
 

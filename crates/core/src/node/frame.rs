@@ -16,6 +16,7 @@
 use crate::limits::{MAX_FRAME_DESCRIPTORS, MAX_FRAME_META_BYTES, max_message_bytes};
 use crate::payload::Payload;
 use libmojo_ports::PortName;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -67,14 +68,14 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn encode(&self) -> [u8; HEADER_BYTES] {
-        let mut bytes = Vec::with_capacity(HEADER_BYTES);
-        bytes.extend_from_slice(&self.kind.to_le_bytes());
-        bytes.extend_from_slice(&u16::from(self.is_bulk).to_le_bytes());
-        for count in [self.meta_bytes, self.payload_bytes, self.descriptors] {
-            // All three are bounded far below 2³² before a frame is made.
-            bytes.extend_from_slice(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
-        }
-        bytes.try_into().unwrap_or([0; HEADER_BYTES])
+        // All three counts are bounded far below 2³² before a frame is made.
+        let count = |count: usize| u128::from(u32::try_from(count).unwrap_or(u32::MAX));
+        let fields = u128::from(self.kind)
+            | u128::from(self.is_bulk) << 16
+            | count(self.meta_bytes) << 32
+            | count(self.payload_bytes) << 64
+            | count(self.descriptors) << 96;
+        fields.to_le_bytes()
     }
 
     /// Reads a header and holds it against the limits.
@@ -92,10 +93,13 @@ impl Header {
     }
 }
 
+/// The description of a frame to be sent. That of a message without attachments needs no allocation.
+pub(super) type Meta = SmallVec<[u8; 64]>;
+
 /// A frame to be sent.
 pub(super) struct OutFrame {
     pub(super) kind: u16,
-    pub(super) meta: Vec<u8>,
+    pub(super) meta: Meta,
     pub(super) payload: Payload,
     pub(super) descriptors: Vec<OwnedFd>,
     /// How many more of its descriptors are on their way already.
@@ -108,8 +112,8 @@ pub(super) struct OutFrame {
 
 impl OutFrame {
     /// A frame that is no event, without payload.
-    pub(super) fn plain(kind: u16, meta: Vec<u8>) -> Self {
-        let (payload, descriptors) = (Payload::default(), Vec::new());
+    pub(super) fn plain(kind: u16, meta: impl Into<Meta>) -> Self {
+        let (meta, payload, descriptors) = (meta.into(), Payload::default(), Vec::new());
         Self { kind, meta, payload, descriptors, num_sent_ahead: 0, to: None, is_urgent: true }
     }
 

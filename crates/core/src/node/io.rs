@@ -196,15 +196,16 @@ impl IoWork {
     /// Looks into the regions that are attended until nothing has come for a while, but for not much longer than it
     /// takes until sockets should be looked at too.
     fn look_round(&mut self) {
-        let mut patience = Patience::new(if self.is_patient { Patience::PAUSES } else { 0 });
+        let mut patience = self.patience();
         let mut rounds = 0;
         while !self.attended.is_empty() {
             let mut has_come = false;
             for at in (0..self.attended.len()).rev() {
                 let Some(link) = self.attended.get(at).cloned() else { continue };
                 if link.has_work() {
-                    has_come = true;
                     let drained = drain(&self.node, &link);
+                    // Nothing comes of it if another thread does so at the moment.
+                    has_come |= drained.has_come;
                     self.carry_out(&link, drained);
                 } else if link.attendance.is_shared() {
                     // Whoever waits for something behind the link looks too.
@@ -216,11 +217,15 @@ impl IoWork {
                 return;
             }
             if has_come {
-                patience = Patience::new(if self.is_patient { Patience::PAUSES } else { 0 });
+                patience = self.patience();
             } else if !self.is_patient || !patience.wait() {
                 std::mem::take(&mut self.attended).iter().for_each(|link| self.leave(link));
             }
         }
+    }
+
+    fn patience(&self) -> Patience {
+        Patience::new(!self.attended.iter().any(|link| link.is_on_same_processor()))
     }
 
     /// Ceases to look into a region, unless there is more in it.

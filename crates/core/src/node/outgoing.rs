@@ -3,7 +3,7 @@
 //! Nothing here ever waits. What there is no room for stays in a queue of this process, and everything behind it that
 //! must not overtake it. `step` writes as much as it can in a short time, so that the lock is free in between.
 
-use super::frame::{DESCRIPTORS, HEADER_BYTES, Header, OutFrame, WireError};
+use super::frame::{DESCRIPTORS, HEADER_BYTES, Header, Meta, OutFrame, WireError};
 use super::region::{LaneWriter, Region};
 use super::ring_reader::{BULK_INDEX_BYTES, RECORD_ALIGN};
 use crate::payload::Payload;
@@ -20,6 +20,9 @@ const MAX_PIECES_PER_SEND: usize = 16;
 /// The largest description and payload, together, that go into the lane for frames. Larger ones would make those behind
 /// them wait.
 pub(super) const MAX_INLINE_BYTES: usize = 2048;
+
+/// How often there may be no room before a reader that takes nothing is called, although it waits for nothing.
+const WRITES_IN_VAIN: u32 = 256;
 
 /// How much of something large is written before others have their turn.
 const PIECE_BYTES: usize = 64 << 10;
@@ -80,10 +83,22 @@ impl Outgoing {
             return Err(frame);
         }
         match &mut self.ring {
-            Some(ring) => ring.queue.push_back(frame),
+            Some(ring) => {
+                ring.num_urgent += usize::from(frame.is_urgent);
+                ring.queue.push_back(frame);
+            }
             None => self.socket.push(frame),
         }
         Ok(())
+    }
+
+    /// Writes a frame now if it fits into its lane and nothing has to go before it. If not, it is to be
+    /// [pushed](Self::push).
+    pub(super) fn write_at_once(&mut self, frame: &OutFrame) -> bool {
+        let Some(ring) = self.ring.as_mut().filter(|_| !self.is_closed) else { return false };
+        let is_free = ring.is_empty() && self.socket.pieces.is_empty() && frame.descriptors.is_empty();
+        // What is wrong with the lane shows when the frame is written like any other.
+        is_free && !is_large(frame) && ring.write_record(frame, None).unwrap_or(false)
     }
 
     /// Puts everything from now on into the lanes of a region.
@@ -264,11 +279,17 @@ struct RingQueue {
     behind: VecDeque<OutFrame>,
     /// The ports that these are for, and that the large ones are for.
     held: HashSet<PortName>,
+    /// What the reader had taken when there was no room the last time.
+    taken_when_full: u64,
+    /// How often there was no room since it has taken anything.
+    writes_in_vain: u32,
+    /// How many of the frames that wait are urgent.
+    num_urgent: usize,
 }
 
 /// A large frame that is announced but not yet whole in its lane.
 struct Large {
-    meta: Vec<u8>,
+    meta: Meta,
     payload: Payload,
     written: usize,
 }
@@ -297,6 +318,9 @@ impl RingQueue {
             current: None,
             behind: VecDeque::new(),
             held: HashSet::new(),
+            taken_when_full: u64::MAX,
+            writes_in_vain: 0,
+            num_urgent: 0,
         }
     }
 
@@ -313,13 +337,25 @@ impl RingQueue {
         let written = self.write_frames(queue, socket, progress)?;
         let has_large = self.current.is_some();
         let has_written = self.write_piece(progress)?;
-        progress.is_urgent |= self.frames.is_half_full(&self.region)? || self.bulk.is_half_full(&self.region)?;
-        Ok(match written {
+        let written = match written {
             // Frames may have waited for the piece, and there may be more of it.
             Written::All | Written::NoRoom if has_written && !self.is_empty() => Written::More,
             Written::All if has_large && !self.is_empty() => Written::NoRoom,
             other => other,
-        })
+        };
+        if written == Written::NoRoom {
+            progress.is_urgent |= self.is_stuck();
+        }
+        Ok(written)
+    }
+
+    /// True if a reader that waits for nothing has to be called all the same: because something that it has to look at is
+    /// not in the lanes yet, or because it has taken nothing for long although they are full.
+    fn is_stuck(&mut self) -> bool {
+        let taken = self.frames.taken() + self.bulk.taken();
+        let is_idle = std::mem::replace(&mut self.taken_when_full, taken) == taken;
+        self.writes_in_vain = if is_idle { self.writes_in_vain.wrapping_add(1) } else { 0 };
+        self.num_urgent > 0 || self.writes_in_vain.is_multiple_of(WRITES_IN_VAIN) && is_idle
     }
 
     /// Writes frames for as long as there is room.
@@ -344,17 +380,14 @@ impl RingQueue {
             let is_behind_next = !is_held_up && !is_under_way && !self.behind.is_empty();
             let source = if is_behind_next { &mut self.behind } else { &mut self.queue };
             let Some(frame) = source.front_mut() else { break };
-            let len = frame.meta.len() + frame.payload.len();
-            let is_large = len > MAX_INLINE_BYTES;
+            let is_large = is_large(frame);
             if is_held_up && (is_large || frame.to.is_some_and(|to| self.held.contains(&to))) {
                 self.held.extend(frame.to);
                 // Nothing is behind next while something is held up.
                 self.behind.extend(self.queue.pop_front());
                 continue;
             }
-            let record = HEADER_BYTES + if is_large { BULK_INDEX_BYTES } else { len };
-            let record = record.next_multiple_of(RECORD_ALIGN);
-            if self.frames.room(&self.region, record)? < record {
+            if self.frames.room(&self.region, record_bytes(frame))? < record_bytes(frame) {
                 return Ok(Written::NoRoom);
             }
             if !frame.descriptors.is_empty() {
@@ -367,20 +400,36 @@ impl RingQueue {
             }
             let Some(frame) = source.pop_front() else { break };
             progress.is_urgent |= frame.is_urgent;
+            self.num_urgent -= usize::from(frame.is_urgent);
             progress.has_shown = true;
-            self.frames.put(&self.region, 0, &frame.header(is_large).encode());
             if is_large {
                 let start = self.bulk.restart(&self.region)?;
-                self.frames.put(&self.region, HEADER_BYTES, &start.to_le_bytes());
+                self.write_record(&frame, Some(start))?;
                 self.held.extend(frame.to);
                 self.current = Some(Large { meta: frame.meta, payload: frame.payload, written: 0 });
             } else {
+                self.write_record(&frame, None)?;
+            }
+        }
+        Ok(Written::All)
+    }
+
+    /// Writes a frame into its lane, or where in the other lane it will begin. False if there is no room.
+    fn write_record(&mut self, frame: &OutFrame, start: Option<u64>) -> Result<bool, WireError> {
+        let record = record_bytes(frame);
+        if self.frames.room(&self.region, record)? < record {
+            return Ok(false);
+        }
+        self.frames.put(&self.region, 0, &frame.header(start.is_some()).encode());
+        match start {
+            Some(start) => self.frames.put(&self.region, HEADER_BYTES, &start.to_le_bytes()),
+            None => {
                 self.frames.put(&self.region, HEADER_BYTES, &frame.meta);
                 self.frames.put(&self.region, HEADER_BYTES + frame.meta.len(), frame.payload.bytes());
             }
-            self.frames.publish(&self.region, record);
         }
-        Ok(Written::All)
+        self.frames.publish(&self.region, record);
+        Ok(true)
     }
 
     /// Writes a piece of the large frame. False if there was no room at all.
@@ -408,4 +457,15 @@ impl RingQueue {
         }
         Ok(copied > 0)
     }
+}
+
+/// True for frames that go into the lane for large things.
+fn is_large(frame: &OutFrame) -> bool {
+    frame.meta.len() + frame.payload.len() > MAX_INLINE_BYTES
+}
+
+/// How much of the lane for frames a frame takes up.
+fn record_bytes(frame: &OutFrame) -> usize {
+    let contents = if is_large(frame) { BULK_INDEX_BYTES } else { frame.meta.len() + frame.payload.len() };
+    (HEADER_BYTES + contents).next_multiple_of(RECORD_ALIGN)
 }

@@ -80,7 +80,11 @@ pub(super) fn shut_down(node: &RoutingNode, deadline: Option<Instant>) -> bool {
 
 fn is_flushed(node: &RoutingNode) -> bool {
     node.data().links.all().iter().all(|entry| match entry {
-        Entry::Link(link) => link.is_flushed(),
+        Entry::Link(link) if link.is_flushed() => true,
+        Entry::Link(link) => {
+            link.press();
+            false
+        }
         Entry::Awaited(_) => true,
     })
 }

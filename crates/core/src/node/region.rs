@@ -7,7 +7,7 @@
 
 use super::frame::{WireError, violation};
 use crate::ring::Ring;
-use libmojo_platform::{Mapping, SharedMemory};
+use libmojo_platform::{Mapping, SharedMemory, current_processor};
 use libmojo_sync::Arc;
 use libmojo_sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::io;
@@ -46,6 +46,7 @@ struct Direction {
     bulk: Lane,
     wake: usize,
     wanted: usize,
+    processor: usize,
 }
 
 /// Where a lane lies: the index of each side, and the bytes.
@@ -79,6 +80,7 @@ impl Direction {
             },
             wake: words + 4 * APART,
             wanted: words + 5 * APART,
+            processor: words + 6 * APART,
         }
     }
 }
@@ -142,6 +144,18 @@ impl Region {
     /// The word by which the other side asks to be called when there is room.
     pub(super) fn peer_wanted_word(&self) -> &AtomicU32 {
         self.word(self.incoming.wanted)
+    }
+
+    /// True if whoever looked into the region last at the other side did so on the processor that this thread runs on.
+    /// Says where this one looks. Merely a hint: the other side may say anything, and a new region says nothing.
+    pub(super) fn is_on_same_processor(&self) -> bool {
+        // Zero says nothing.
+        let current = current_processor().wrapping_add(1);
+        let own = self.word(self.outgoing.processor);
+        if own.load(Ordering::Relaxed) != current {
+            own.store(current, Ordering::Relaxed);
+        }
+        self.word(self.incoming.processor).load(Ordering::Relaxed) == current
     }
 
     /// True if something has come that this side has not taken. Costs a look at lines that change only when something
@@ -225,10 +239,9 @@ impl LaneWriter {
         Ok(self.free())
     }
 
-    /// True if more than half of the lane is taken.
-    pub(super) fn is_half_full(&mut self, region: &Region) -> Result<bool, WireError> {
-        let half = self.lane.ring.capacity / 2;
-        Ok(self.room(region, half)? < half)
+    /// How much the reader has taken in all, as last seen.
+    pub(super) fn taken(&self) -> u64 {
+        self.head
     }
 
     fn free(&self) -> usize {

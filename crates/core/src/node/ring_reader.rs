@@ -20,6 +20,9 @@ pub(super) const RECORD_ALIGN: usize = 16;
 /// What stands in place of description and payload if these are in the lane for large things: the index there.
 pub(super) const BULK_INDEX_BYTES: usize = 8;
 
+/// How much of a frame is copied at once, before it is known what that is.
+const BEGINNING_BYTES: usize = 64;
+
 /// How much is copied out of the lane for large things before the writer is told, and frames are looked at again.
 const PIECE_BYTES: usize = 64 << 10;
 
@@ -37,7 +40,9 @@ pub(super) struct RingReader {
     /// Large frames that are to come or coming, in this order.
     announced: VecDeque<Announced>,
     frames_in_a_row: usize,
-    /// The description of the last frame.
+    /// The beginning of the last frame: its header and, of most, its description.
+    beginning: [u8; BEGINNING_BYTES],
+    /// The description of the last frame, if that was longer.
     description: Vec<u8>,
     /// The I/O thread was called, and this came to be known while descriptors were looked for.
     has_heard_doorbell: bool,
@@ -62,8 +67,16 @@ pub(super) enum Step<'a> {
 impl RingReader {
     pub(super) fn new(region: Arc<Region>) -> Self {
         let (frames, bulk) = (region.frame_reader(), region.bulk_reader());
-        let (announced, description) = (VecDeque::new(), Vec::new());
-        Self { region, frames, bulk, announced, frames_in_a_row: 0, description, has_heard_doorbell: false }
+        Self {
+            region,
+            frames,
+            bulk,
+            announced: VecDeque::new(),
+            frames_in_a_row: 0,
+            beginning: [0; BEGINNING_BYTES],
+            description: Vec::new(),
+            has_heard_doorbell: false,
+        }
     }
 
     /// True if a large frame is incomplete.
@@ -102,13 +115,13 @@ impl RingReader {
         self.region.expect_bulk(!self.announced.is_empty());
     }
 
-    fn header(&self, available: usize) -> Result<Header, WireError> {
-        if available < HEADER_BYTES {
-            return violation("a lane with part of a header");
+    fn header(&mut self, available: usize) -> Result<Header, WireError> {
+        let beginning = self.beginning.get_mut(..available.min(BEGINNING_BYTES)).unwrap_or_default();
+        self.frames.copy(&self.region, 0, beginning);
+        match beginning.split_first_chunk() {
+            Some((header, _)) => Header::decode(*header),
+            None => violation("a lane with part of a header"),
         }
-        let mut bytes = [0; HEADER_BYTES];
-        self.frames.copy(&self.region, 0, &mut bytes);
-        Header::decode(bytes)
     }
 
     /// Takes a frame that is all in its lane.
@@ -124,11 +137,14 @@ impl RingReader {
         if len > available.min(FRAME_LANE_BYTES) {
             return violation("a frame that is longer than what there is of it");
         }
-        if self.description.len() < header.meta_bytes {
-            self.description.resize(header.meta_bytes, 0);
-        }
-        let description = self.description.get_mut(..header.meta_bytes).unwrap_or_default();
-        self.frames.copy(&self.region, HEADER_BYTES, description);
+        let description = match self.beginning.get(HEADER_BYTES..HEADER_BYTES + header.meta_bytes) {
+            Some(description) => description,
+            None => {
+                self.description.resize(header.meta_bytes, 0);
+                self.frames.copy(&self.region, HEADER_BYTES, &mut self.description);
+                &self.description
+            }
+        };
         let mut payload = Payload::zeroed(header.payload_bytes);
         self.frames.copy(&self.region, HEADER_BYTES + header.meta_bytes, payload.bytes_mut());
         self.frames.consume(&self.region, len);

@@ -15,6 +15,10 @@ impl Link {
     /// Writes a frame, or queues what there is no room for now. Never blocks.
     pub(crate) fn send(&self, frame: OutFrame) {
         let mut outgoing = self.outgoing.lock();
+        if outgoing.write_at_once(&frame) {
+            drop(outgoing);
+            return self.call_peer(frame.is_urgent);
+        }
         match outgoing.push(frame) {
             Ok(()) => self.write(outgoing),
             Err(refused) => {
@@ -39,6 +43,11 @@ impl Link {
         self.write(self.outgoing.lock());
     }
 
+    /// Has the other side make room, even if it waits for nothing.
+    pub(super) fn press(&self) {
+        self.call_peer(true);
+    }
+
     /// Writes as much as there is room for, and arranges for the rest to follow.
     fn write<'a>(&'a self, mut outgoing: MutexGuard<'a, Outgoing>) {
         // Another thread that writes something large gets round to what is left.
@@ -50,7 +59,7 @@ impl Link {
                 outgoing.set_attended(goes_on);
             }
             drop(outgoing);
-            if progress.has_shown {
+            if progress.has_shown || progress.is_urgent {
                 self.call_peer(progress.is_urgent);
             }
             match progress.violation {

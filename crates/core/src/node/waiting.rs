@@ -45,12 +45,7 @@ impl Attending {
 
     /// How long to look before sleeping.
     pub(crate) fn patience(&self) -> Patience {
-        Patience::new(self.0.iter().map(|(_, link)| link.pauses()).max().unwrap_or(Patience::PAUSES))
-    }
-
-    /// Learns from how the wait went.
-    pub(crate) fn note_wait(&self, patience: &Patience) {
-        self.0.iter().for_each(|(_, link)| link.note_wait(patience.is_pausing()));
+        Patience::new(!self.0.iter().any(|(_, link)| link.is_on_same_processor()))
     }
 
     /// Sleeps until the parker is woken or something comes. False if the deadline has passed.

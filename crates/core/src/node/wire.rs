@@ -8,6 +8,7 @@
 //! | … 1 closure, 3 acknowledgement, 4 acceptance | – |
 //! | … 2 previous hop, 5 observe proxy | address |
 //! | … 6 probe | port (16), hops left (2) |
+//! | … 7 message with nothing attached | – |
 //! | port | name (16), has a peer (1), peer address if so, previous (16), has sent (1) |
 //! | attachment 0 pipe | – ; takes the next port |
 //! | … 1 producer, 2 consumer | element (4), capacity (4), index (8); one descriptor; takes the next port |
@@ -27,7 +28,7 @@
 
 use super::Sender;
 use super::frame::{
-    ASK, EVENT, Fields, HELLO, INVITATION, InFrame, KNOWN, MEET, MET, OutFrame, REGION, REPORT, SWITCH, TAKEN,
+    ASK, EVENT, Fields, HELLO, INVITATION, InFrame, KNOWN, MEET, MET, Meta, OutFrame, REGION, REPORT, SWITCH, TAKEN,
     WireError, violation,
 };
 use super::region::{BULK_LANE_BYTES, FRAME_LANE_BYTES};
@@ -57,6 +58,7 @@ const OBSERVE_PROXY_ACK: u8 = 3;
 const ACCEPTED: u8 = 4;
 const OBSERVE_PROXY: u8 = 5;
 const PROBE: u8 = 6;
+const MERE_MESSAGE: u8 = 7;
 
 const PIPE: u8 = 0;
 const PRODUCER: u8 = 1;
@@ -182,7 +184,7 @@ pub(super) fn encode_switch() -> OutFrame {
 // ---- invitation ------------------------------------------------------------------------------------------
 
 pub(super) fn encode_invitation(pipes: &[(Vec<u8>, PortDescriptor)]) -> OutFrame {
-    let mut meta = count(pipes.len()).to_vec();
+    let mut meta = Meta::from_slice(&count(pipes.len()));
     for (name, port) in pipes {
         meta.extend_from_slice(&count(name.len()));
         meta.extend_from_slice(name);
@@ -333,7 +335,7 @@ fn get_names(fields: &mut Fields<'_>) -> Result<LinkNames, WireError> {
 // ---- events ----------------------------------------------------------------------------------------------
 
 pub(super) fn encode_event(event: Event<Message>) -> OutFrame {
-    let mut meta = Vec::with_capacity(64);
+    let mut meta = Meta::new();
     meta.extend_from_slice(&event.to.0.to_le_bytes());
     meta.extend_from_slice(&event.from.0.to_le_bytes());
     meta.extend_from_slice(&event.number.to_le_bytes());
@@ -341,6 +343,11 @@ pub(super) fn encode_event(event: Event<Message>) -> OutFrame {
     let mut descriptors = Vec::new();
     let mut is_urgent = true;
     match event.body {
+        Body::Message { message, ports } if message.num_attachments() == 0 && ports.is_empty() => {
+            is_urgent = false;
+            meta.push(MERE_MESSAGE);
+            payload = message.into_contents().0;
+        }
         Body::Message { message, ports } => {
             // One that waits for the ports in it has not got them before they have arrived.
             is_urgent = !ports.is_empty();
@@ -399,6 +406,13 @@ pub(super) fn decode_event(frame: InFrame<'_>, sender: &Arc<Sender>) -> Result<O
             }
             Body::Message { message: Message::received(payload, attachments, sender.clone()), ports }
         }
+        MERE_MESSAGE => {
+            if !descriptors.is_empty() {
+                return violation("a descriptor with a message that has no attachments");
+            }
+            let message = Message::received(payload, Vec::new(), sender.clone());
+            Body::Message { message, ports: Vec::new() }
+        }
         CLOSURE => Body::Closure,
         PREVIOUS_HOP => Body::PreviousHop(get_address(&mut fields)?),
         OBSERVE_PROXY_ACK => Body::ObserveProxyAck,
@@ -415,7 +429,7 @@ pub(super) fn decode_event(frame: InFrame<'_>, sender: &Arc<Sender>) -> Result<O
 
 /// Describes an attachment and takes the descriptors it needs. One that cannot be sent, because this process has
 /// no descriptors left to duplicate them with, is described as lost.
-fn put_attachment(meta: &mut Vec<u8>, descriptors: &mut Vec<OwnedFd>, attachment: &Attachment) {
+fn put_attachment(meta: &mut Meta, descriptors: &mut Vec<OwnedFd>, attachment: &Attachment) {
     match attachment.cargo() {
         Cargo::Here(Object::Pipe(_)) => meta.push(PIPE),
         Cargo::Here(Object::Producer(producer)) => put_data_pipe(meta, descriptors, producer.end()),
@@ -450,12 +464,12 @@ fn put_attachment(meta: &mut Vec<u8>, descriptors: &mut Vec<OwnedFd>, attachment
     }
 }
 
-fn put_lost(meta: &mut Vec<u8>, comes_with_port: bool) {
+fn put_lost(meta: &mut Meta, comes_with_port: bool) {
     meta.push(LOST);
     meta.push(comes_with_port.into());
 }
 
-fn put_data_pipe(meta: &mut Vec<u8>, descriptors: &mut Vec<OwnedFd>, end: &crate::data_pipe::End) {
+fn put_data_pipe(meta: &mut Meta, descriptors: &mut Vec<OwnedFd>, end: &crate::data_pipe::End) {
     let ring = end.ring();
     let writable = ring.memory().try_clone().ok().and_then(|memory| memory.into_descriptors().0);
     let Some(writable) = writable else { return put_lost(meta, true) };
@@ -525,7 +539,7 @@ fn count(len: usize) -> [u8; 4] {
     u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes()
 }
 
-fn put_address(meta: &mut Vec<u8>, address: Address) {
+fn put_address(meta: &mut Meta, address: Address) {
     meta.extend_from_slice(&address.node.0.to_le_bytes());
     meta.extend_from_slice(&address.port.0.to_le_bytes());
 }
@@ -534,7 +548,7 @@ fn get_address(fields: &mut Fields<'_>) -> Result<Address, WireError> {
     Ok(Address { node: NodeName(fields.u128()?), port: PortName(fields.u128()?) })
 }
 
-fn put_port(meta: &mut Vec<u8>, port: &PortDescriptor) {
+fn put_port(meta: &mut Meta, port: &PortDescriptor) {
     meta.extend_from_slice(&port.name.0.to_le_bytes());
     meta.push(port.peer.is_some().into());
     if let Some(peer) = port.peer {
