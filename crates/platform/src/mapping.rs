@@ -144,6 +144,28 @@ impl Mapping {
         Ok(())
     }
 
+    /// Gives back the memory behind whole pages of a range, which is then zero for everyone who maps it, and takes up
+    /// memory again when it is written to. Nothing happens where the system cannot do that.
+    ///
+    /// # Errors
+    /// [`AccessError::ReadOnly`] or [`AccessError::OutOfBounds`]; nothing is given back.
+    pub fn give_back(&self, offset: usize, len: usize) -> Result<(), AccessError> {
+        if self.read_only {
+            return Err(AccessError::ReadOnly);
+        }
+        let page = rustix::param::page_size();
+        let start = self.place(offset, len)?;
+        let skipped = start.addr().next_multiple_of(page) - start.addr();
+        let whole = len.saturating_sub(skipped) / page * page;
+        if whole > 0 {
+            // SAFETY: `place` has checked that the range is within the mapping, which is shared, writable, and stays mapped
+            // while `self` is borrowed; what is left of it after `skipped` bytes begins at a page and is not longer. No
+            // reference to the plain bytes exists, and bytes that become zero are like bytes that another process writes.
+            let _ = unsafe { rustix::mm::madvise(start.wrapping_add(skipped).cast(), whole, Advice::LinuxRemove) };
+        }
+        Ok(())
+    }
+
     /// A 64-bit word that processes share; `None` unless it is aligned, within the mapping, and writable.
     pub fn atomic_u64(&self, offset: usize) -> Option<&AtomicU64> {
         let at = self.word(offset, size_of::<AtomicU64>(), align_of::<AtomicU64>())?;
@@ -216,6 +238,20 @@ mod tests {
         assert_eq!(mapping.write(16, &[0; 1]), Err(AccessError::OutOfBounds));
         assert_eq!(mapping.read(usize::MAX, &mut [0; 2]), Err(AccessError::OutOfBounds));
         assert_eq!(mapping.write(16, &[]), Ok(()));
+    }
+
+    #[test]
+    fn pages_that_are_given_back_are_zero_and_the_bytes_around_them_stay() {
+        let memory = SharedMemory::create(3 * 4096, false).unwrap();
+        let mapping = memory.map(0, 3 * 4096).unwrap();
+        mapping.write(0, &[7; 3 * 4096]).unwrap();
+        mapping.give_back(100, 2 * 4096).unwrap();
+        let mut bytes = [1; 3 * 4096];
+        mapping.read(0, &mut bytes).unwrap();
+        assert!(bytes[..4096].iter().chain(&bytes[2 * 4096..]).all(|byte| *byte == 7));
+        assert!(bytes[4096..2 * 4096].iter().all(|byte| *byte == 0));
+        mapping.give_back(100, 50).unwrap();
+        assert_eq!(mapping.give_back(4096, 3 * 4096), Err(AccessError::OutOfBounds));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use libmojo_sync::{Arc, Mutex, Rank};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often what is attended is looked at before the sockets have their turn.
 const ROUNDS_PER_TURN: usize = 64;
@@ -23,10 +23,15 @@ const ROUNDS_PER_TURN: usize = 64;
 /// How long to wait before descriptors are offered again that the system refused because too many were under way.
 const STALL_RETRY: Duration = Duration::from_millis(2);
 
+/// How long the memory of a link's lanes is kept warm after it was last used.
+const KEPT_WARM: Duration = Duration::from_millis(100);
+
 /// What the I/O thread waits with.
 pub(super) struct Io {
     pub(super) poller: Poller,
     has_stalled: AtomicBool,
+    /// There are links whose lanes take up memory.
+    have_grown: AtomicBool,
     /// What other threads leave to the I/O thread.
     handed_over: Mutex<HandedOver>,
 }
@@ -50,6 +55,13 @@ impl Io {
         self.poller.wake();
     }
 
+    /// Has the I/O thread give back the memory of lanes once they are not used any more.
+    pub(super) fn note_growth(&self) {
+        if !self.have_grown.load(Ordering::Relaxed) && !self.have_grown.swap(true, Ordering::SeqCst) {
+            self.poller.wake();
+        }
+    }
+
     /// Has the I/O thread try again in a while to write where the system refused descriptors.
     pub(super) fn note_stall(&self) {
         if !self.has_stalled.swap(true, Ordering::SeqCst) {
@@ -61,12 +73,20 @@ impl Io {
 impl Io {
     fn new() -> io::Result<Arc<Self>> {
         let handed_over = Mutex::new(Rank::Leaf, HandedOver::default());
-        Ok(Arc::new(Self { poller: Poller::new()?, has_stalled: AtomicBool::new(false), handed_over }))
+        Ok(Arc::new(Self {
+            poller: Poller::new()?,
+            has_stalled: AtomicBool::new(false),
+            have_grown: AtomicBool::new(false),
+            handed_over,
+        }))
     }
 
     /// How long to wait at most although nothing happens.
     fn patience(&self) -> Option<Duration> {
-        self.has_stalled.load(Ordering::SeqCst).then_some(STALL_RETRY)
+        if self.has_stalled.load(Ordering::SeqCst) {
+            return Some(STALL_RETRY);
+        }
+        self.have_grown.load(Ordering::SeqCst).then_some(KEPT_WARM)
     }
 }
 
@@ -130,13 +150,22 @@ struct IoWork {
     /// Stays awake for a while after something has come.
     is_patient: bool,
     ready: Vec<Ready>,
+    /// When to see next which links have lanes that take up memory.
+    shrink_at: Option<Instant>,
     /// Links whose regions are looked at.
     attended: Vec<Arc<Link>>,
 }
 
 impl IoWork {
     fn new(node: &RoutingNode, io: &Arc<Io>, is_patient: bool) -> Self {
-        Self { node: node.clone(), io: io.clone(), is_patient, ready: Vec::new(), attended: Vec::new() }
+        Self {
+            node: node.clone(),
+            io: io.clone(),
+            is_patient,
+            ready: Vec::new(),
+            shrink_at: None,
+            attended: Vec::new(),
+        }
     }
 
     /// Waits until there is something to do, or for so long, and does it. False if no link is left.
@@ -153,6 +182,7 @@ impl IoWork {
             }
         }
         self.retry_stalled();
+        self.shrink();
         for event in ready.drain(..) {
             match self.node.data().links.at(event.token) {
                 Some(Entry::Link(link)) => {
@@ -248,15 +278,30 @@ impl IoWork {
             return;
         }
         let entries = self.node.data().links.all();
-        let links = entries.iter().filter_map(|entry| match entry {
-            Entry::Link(link) => Some(link),
-            Entry::Awaited(_) => None,
-        });
+        let links = entries.iter().filter_map(Entry::link);
         links.clone().filter(|link| link.is_stalled()).for_each(|link| link.flush());
         // Lowered first: a link that stalls now raises the flag again, or is seen here.
         self.io.has_stalled.store(false, Ordering::SeqCst);
         if links.clone().any(|link| link.is_stalled()) {
             self.io.has_stalled.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Gives back the memory of lanes that have not been used for a while.
+    fn shrink(&mut self) {
+        if !self.io.have_grown.load(Ordering::SeqCst) {
+            return;
+        }
+        let now = Instant::now();
+        if now < *self.shrink_at.get_or_insert(now + KEPT_WARM) {
+            return;
+        }
+        self.shrink_at = None;
+        // Lowered first: a link that grows now raises the flag again, or is seen here.
+        self.io.have_grown.store(false, Ordering::SeqCst);
+        let entries = self.node.data().links.all();
+        for link in entries.iter().filter_map(Entry::link) {
+            self.io.have_grown.fetch_or(link.shrink(), Ordering::SeqCst);
         }
     }
 

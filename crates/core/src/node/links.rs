@@ -42,6 +42,15 @@ pub(super) enum Entry {
     Awaited(Arc<Awaited>),
 }
 
+impl Entry {
+    pub(super) fn link(&self) -> Option<&Arc<Link>> {
+        match self {
+            Entry::Link(link) => Some(link),
+            Entry::Awaited(_) => None,
+        }
+    }
+}
+
 /// A link to whoever connects first.
 pub(super) struct Awaited {
     token: u64,

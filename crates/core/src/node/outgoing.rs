@@ -160,6 +160,20 @@ impl Outgoing {
         progress
     }
 
+    /// True if the lane for large things has been used since its memory was last given back.
+    pub(super) fn has_grown(&self) -> bool {
+        self.ring.as_ref().is_some_and(|ring| ring.has_grown)
+    }
+
+    /// Gives back the memory of the lane for large things if it was not used since the last call. Until then it
+    /// [has grown](Self::has_grown).
+    pub(super) fn shrink(&mut self) {
+        let Some(ring) = self.ring.as_mut().filter(|ring| ring.has_grown) else { return };
+        let is_idle = !std::mem::take(&mut ring.is_used) && ring.current.is_none();
+        // What is wrong with the lane shows when something is written to it.
+        ring.has_grown = !(is_idle && ring.bulk.give_back(&ring.region).unwrap_or(false));
+    }
+
     /// Refuses everything from now on. Returns what was still to be written.
     pub(super) fn close(&mut self) -> Refused {
         self.is_closed = true;
@@ -285,6 +299,9 @@ struct RingQueue {
     writes_in_vain: u32,
     /// How many of the frames that wait are urgent.
     num_urgent: usize,
+    /// The lane for large things takes up memory, and was used since it was last asked whether it needs that.
+    has_grown: bool,
+    is_used: bool,
 }
 
 /// A large frame that is announced but not yet whole in its lane.
@@ -321,6 +338,8 @@ impl RingQueue {
             taken_when_full: u64::MAX,
             writes_in_vain: 0,
             num_urgent: 0,
+            has_grown: false,
+            is_used: false,
         }
     }
 
@@ -405,6 +424,7 @@ impl RingQueue {
             if is_large {
                 let start = self.bulk.restart(&self.region)?;
                 self.write_record(&frame, Some(start))?;
+                (self.has_grown, self.is_used) = (true, true);
                 self.held.extend(frame.to);
                 self.current = Some(Large { meta: frame.meta, payload: frame.payload, written: 0 });
             } else {

@@ -267,6 +267,17 @@ impl LaneWriter {
         region.index(self.lane.tail).store(self.tail, Ordering::Release);
     }
 
+    /// Gives back the memory of the lane, if nothing lies in it. False if something does.
+    pub(super) fn give_back(&mut self, region: &Region) -> Result<bool, WireError> {
+        let Ring { start, capacity } = self.lane.ring;
+        if self.room(region, capacity)? < capacity {
+            return Ok(false);
+        }
+        // In bounds, as all offsets are.
+        let _ = region.mapping.give_back(start, capacity);
+        Ok(true)
+    }
+
     /// Goes back to the beginning of the storage, which is warm, if nothing lies in the lane. The reader has to be told
     /// the index that this returns, where the next bytes will be.
     pub(super) fn restart(&mut self, region: &Region) -> Result<u64, WireError> {

@@ -54,6 +54,11 @@ impl Link {
         let stays = !outgoing.is_attended();
         loop {
             let progress = self.step(&mut outgoing);
+            if outgoing.has_grown()
+                && let Some(io) = self.io.upgrade()
+            {
+                io.note_growth();
+            }
             let goes_on = stays && progress.written == Written::More;
             if stays {
                 outgoing.set_attended(goes_on);
@@ -117,6 +122,13 @@ impl Link {
                 io.note_stall();
             }
         }
+    }
+
+    /// Gives back the memory of lanes that are not used. True if there is some to be given back later.
+    pub(super) fn shrink(&self) -> bool {
+        let mut outgoing = self.outgoing.lock();
+        outgoing.shrink();
+        outgoing.has_grown()
     }
 
     /// Stops writing because the other side is gone. What it still sent is read before the link is given up.
