@@ -134,6 +134,9 @@ pub(super) fn receive(node: &RoutingNode, link: &Arc<Link>) -> Drained {
 /// ended, the I/O thread finds that out.
 pub(crate) fn drain(node: &RoutingNode, link: &Arc<Link>) -> Drained {
     run(|drained| {
+        if link.is_waiting_for_room() {
+            link.flush();
+        }
         let Some(mut incoming) = link.incoming.take(false) else { return };
         let outcome = Turn::new(node, link, drained).take_from_region(&mut incoming, STEPS_PER_TURN);
         let was_called = incoming.ring.as_mut().is_some_and(RingReader::take_doorbell);
@@ -231,9 +234,6 @@ impl<'a> Turn<'a> {
         }
         ring.publish();
         self.link.offer_room();
-        if self.link.is_waiting_for_room() {
-            self.link.flush();
-        }
         outcome
     }
 

@@ -249,7 +249,9 @@ impl IoWork {
             if has_come {
                 patience = self.patience();
             } else if !self.is_patient || !patience.wait() {
+                // Sockets have their turn next, also if there is more in a region.
                 std::mem::take(&mut self.attended).iter().for_each(|link| self.leave(link));
+                return;
             }
         }
     }
