@@ -210,6 +210,13 @@ impl Attack {
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 
+    /// Ends the connection, and waits until the victim knows.
+    pub fn end(mut self) {
+        self.close();
+        wait_for(&self.pipe, Signals::PEER_CLOSED);
+        while self.victim == Victim::Inviter && self.errors.recv().is_ok() {}
+    }
+
     pub fn assert_link_fails(self, what: &str, is_violation: bool) {
         eprintln!("{what}, against an {:?}", self.victim);
         wait_for(&self.pipe, Signals::PEER_CLOSED);

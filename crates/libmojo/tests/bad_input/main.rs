@@ -10,3 +10,4 @@ mod worlds;
 mod attack;
 mod contents;
 mod links;
+mod regions;
