@@ -1,6 +1,6 @@
 //! The machine: its processors, and a line about it.
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Unavailable};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,10 @@ impl Cpus {
         let mut cpus = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu));
         let here = cpus.next().ok_or("no processor to run on")?;
         let there = match placement {
-            Placement::Cross => cpus.next().ok_or("needs two processors")?,
+            Placement::Cross => match cpus.next() {
+                Some(cpu) => cpu,
+                None => return Unavailable::because("needs two processors"),
+            },
             Placement::Same => here,
         };
         pin(here)?;

@@ -34,7 +34,7 @@ mod wire;
 
 use clap::Parser;
 use cli::Options;
-use outcome::Outcome;
+use outcome::{Outcome, Unavailable};
 use plan::Plan;
 use std::env;
 use std::process::ExitCode;
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         [runner::SAMPLE_ARGUMENT, speed, experiment, contender] => {
             runner::serve_sample(speed, experiment, contender).map(|()| true)
         }
-        [groups::STREAM_ARGUMENT, messages] => stream(messages).map(|()| true),
+        [groups::STREAM_ARGUMENT, stride, messages] => stream(stride, messages).map(|()| true),
         _ => bench(&Options::parse()),
     };
     match outcome {
@@ -58,14 +58,14 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("libmojo-bench: {error}");
-            ExitCode::FAILURE
+            if error.is::<Unavailable>() { ExitCode::from(runner::EXIT_UNAVAILABLE) } else { ExitCode::FAILURE }
         }
     }
 }
 
-fn stream(messages: &str) -> Outcome<()> {
+fn stream(stride: &str, messages: &str) -> Outcome<()> {
     process::end_with_parent()?;
-    groups::stream(messages.parse()?).map(drop)
+    groups::stream(stride.parse()?, messages.parse()?).map(drop)
 }
 
 /// False if there was something that libmojo could not do at all.

@@ -1,6 +1,6 @@
 //! The other process: how it is told what to do, started, looked at and ended.
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Unavailable};
 use crate::traffic::Stream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, set_parent_process_death_signal};
@@ -151,7 +151,9 @@ impl Memory {
     pub fn of_this_process() -> Outcome<Memory> {
         let text = fs::read_to_string("/proc/self/smaps_rollup")?;
         let field = |name: &str| -> Outcome<f64> {
-            let line = text.lines().find_map(|line| line.strip_prefix(name)).ok_or("this system does not tell")?;
+            let Some(line) = text.lines().find_map(|line| line.strip_prefix(name)) else {
+                return Unavailable::because("this system does not tell");
+            };
             let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
             Ok(kibibytes * 1024.0)
         };

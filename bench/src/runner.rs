@@ -3,7 +3,7 @@
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::process::{end_with_parent, wait};
-use crate::report::{Report, Series};
+use crate::report::{Failure, Report, Series};
 use crate::row::{Experiment, Probe};
 use crate::{groups, machine, report};
 use std::env;
@@ -14,6 +14,9 @@ pub const SAMPLE_ARGUMENT: &str = "sample";
 
 const QUICK: &str = "quick";
 const FULL: &str = "full";
+
+/// What a sample exits with if it cannot be taken here.
+pub const EXIT_UNAVAILABLE: u8 = 3;
 
 /// What stands for "does not take part" in the output of a sample.
 const NOTHING: &str = "-";
@@ -35,7 +38,7 @@ pub fn run(experiments: &[Experiment], plan: Plan, repetitions: usize) -> Outcom
     for experiment in experiments {
         let contenders = measure(experiment, plan, repetitions.min(experiment.max_repetitions))?;
         for (at, row) in experiment.rows.iter().enumerate() {
-            let series = contenders.iter().filter_map(|(contender, outcome)| outcome.series(contender, at)).collect();
+            let series = contenders.iter().filter_map(|(probe, samples)| samples.series(probe, at)).collect();
             report.add(report::RowReport::new(experiment.group, row, series, plan));
             report.print_last()?;
         }
@@ -47,19 +50,20 @@ pub fn run(experiments: &[Experiment], plan: Plan, repetitions: usize) -> Outcom
 #[derive(Default)]
 struct Samples {
     samples: Vec<Vec<Option<f64>>>,
-    failure: Option<String>,
+    failure: Option<Failure>,
 }
 
 impl Samples {
     /// What there is for one row; `None` if the contender does not take part in it.
-    fn series(&self, contender: &str, row: usize) -> Option<Series> {
+    fn series(&self, probe: &Probe, row: usize) -> Option<Series> {
         let values: Vec<f64> = self.samples.iter().filter_map(|sample| sample.get(row).copied().flatten()).collect();
         let takes_part = !values.is_empty() || self.samples.is_empty();
-        takes_part.then(|| Series { contender: contender.to_owned(), values, failure: self.failure.clone() })
+        let (contender, failure) = (probe.contender.to_owned(), self.failure.clone());
+        takes_part.then_some(Series { contender, is_control: probe.is_control, values, failure })
     }
 }
 
-fn measure(experiment: &Experiment, plan: Plan, repetitions: usize) -> Outcome<Vec<(&str, Samples)>> {
+fn measure(experiment: &Experiment, plan: Plan, repetitions: usize) -> Outcome<Vec<(&Probe, Samples)>> {
     let mut all: Vec<(&Probe, Samples)> = experiment.probes.iter().map(|probe| (probe, Samples::default())).collect();
     for _ in 0..repetitions {
         for (probe, samples) in all.iter_mut().filter(|(_, samples)| samples.failure.is_none()) {
@@ -69,11 +73,11 @@ fn measure(experiment: &Experiment, plan: Plan, repetitions: usize) -> Outcome<V
             }
         }
     }
-    Ok(all.into_iter().map(|(probe, samples)| (probe.contender, samples)).collect())
+    Ok(all)
 }
 
 /// Takes a sample in another process, or says why there is none.
-fn take_sample(experiment: &Experiment, probe: &Probe, plan: Plan) -> Outcome<Result<Vec<Option<f64>>, String>> {
+fn take_sample(experiment: &Experiment, probe: &Probe, plan: Plan) -> Outcome<Result<Vec<Option<f64>>, Failure>> {
     let mut command = Command::new(env::current_exe()?);
     command.args([SAMPLE_ARGUMENT, if plan.quick { QUICK } else { FULL }, experiment.name(), probe.contender]);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -83,15 +87,17 @@ fn take_sample(experiment: &Experiment, probe: &Probe, plan: Plan) -> Outcome<Re
     }
     let output = child.wait_with_output()?;
     if ended.is_none() {
-        return Ok(Err(format!("hung for {} s", experiment.patience.as_secs())));
+        return Ok(Err(Failure::real(format!("hung for {} s", experiment.patience.as_secs()))));
     }
     let errors = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         let last = errors.lines().rfind(|line| !line.is_empty()).unwrap_or_default();
         let text = last.strip_prefix("libmojo-bench: ").unwrap_or(last);
-        return Ok(Err(if text.is_empty() { output.status.to_string() } else { text.to_owned() }));
+        let text = if text.is_empty() { output.status.to_string() } else { text.to_owned() };
+        let is_unavailable = output.status.code() == Some(EXIT_UNAVAILABLE.into());
+        return Ok(Err(Failure { text, is_unavailable }));
     }
-    Ok(parse(&String::from_utf8_lossy(&output.stdout)).ok_or_else(|| "nothing came of it".to_owned()))
+    Ok(parse(&String::from_utf8_lossy(&output.stdout)).ok_or_else(|| Failure::real("nothing came of it")))
 }
 
 fn parse(output: &str) -> Option<Vec<Option<f64>>> {

@@ -41,11 +41,6 @@ impl Stream {
     pub fn of_handles(handles_per_message: usize) -> Self {
         Self { num_bytes: 64, stride: 256 / handles_per_message }
     }
-
-    /// Twice the stride.
-    pub fn window(&self) -> usize {
-        2 * self.stride
-    }
 }
 
 /// When a stream ends.

@@ -37,7 +37,7 @@ impl IceoryxWire {
         let service = |direction: &str| -> Outcome<_> {
             let builder = node.service_builder(&name(direction)?).publish_subscribe::<[u8]>();
             let builder = builder.max_publishers(1).max_subscribers(1).history_size(0).enable_safe_overflow(false);
-            let builder = builder.subscriber_max_buffer_size(setup.stream.window() + 1);
+            let builder = builder.subscriber_max_buffer_size(2 * setup.stream.stride + 1);
             Ok(builder.subscriber_max_borrowed_samples(1).open_or_create()?)
         };
         let max_bytes = setup.stream.num_bytes.max(MIN_BYTES);

@@ -1,6 +1,6 @@
 //! In place of iceoryx2, if this program was built without it.
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Unavailable};
 use crate::process::{Other, Setup};
 use crate::wire::{Carrier, Wire};
 
@@ -29,11 +29,11 @@ impl Carrier for Polling {
     type Wire = NoWire;
 
     async fn start(_: &Setup) -> Outcome<(NoWire, Other)> {
-        Err(MISSING.into())
+        Unavailable::because(MISSING)
     }
 
     async fn join(_: &Setup) -> Outcome<NoWire> {
-        Err(MISSING.into())
+        Unavailable::because(MISSING)
     }
 }
 
@@ -41,10 +41,10 @@ impl Carrier for Events {
     type Wire = NoWire;
 
     async fn start(_: &Setup) -> Outcome<(NoWire, Other)> {
-        Err(MISSING.into())
+        Unavailable::because(MISSING)
     }
 
     async fn join(_: &Setup) -> Outcome<NoWire> {
-        Err(MISSING.into())
+        Unavailable::because(MISSING)
     }
 }

@@ -43,7 +43,8 @@ pub fn experiments() -> Vec<Experiment> {
             .probe("memcpy", memcpy),
         experiment(two_phase)
             .probe(SUBJECT, |plan| through_data_pipe(LARGE, true, plan))
-            .probe(COPYING, |plan| through_data_pipe(LARGE, false, plan)),
+            .probe(COPYING, |plan| through_data_pipe(LARGE, false, plan))
+            .last_is_control(),
         experiment(create)
             .probe(SUBJECT, |plan| on_one_core(plan, || Ok(DataPipeOptions::default().create()?)))
             .probe("memfd", |plan| on_one_core(plan, || empty_memory_object(CHUNK_BYTES)))

@@ -41,10 +41,12 @@ pub fn experiments() -> Vec<Experiment> {
                 let (pings, rate) = stream_with_pings(true, plan)?;
                 Ok(vec![quantile(&pings, 0.99), Some(rate)])
             })
-            .probe_all(NO_PINGS, |plan| Ok(vec![None, Some(stream_with_pings(false, plan)?.1)])),
+            .probe_all(NO_PINGS, |plan| Ok(vec![None, Some(stream_with_pings(false, plan)?.1)]))
+            .last_is_control(),
         Experiment::new(GROUP, asleep)
             .probe_all(SUBJECT, |plan| middle_and_margin(&pings_to_sleeper(true, plan)?))
-            .probe_all(QUIET, |plan| middle_and_margin(&pings_to_sleeper(false, plan)?)),
+            .probe_all(QUIET, |plan| middle_and_margin(&pings_to_sleeper(false, plan)?))
+            .last_is_control(),
     ]
 }
 

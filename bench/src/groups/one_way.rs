@@ -3,7 +3,7 @@
 use super::{Work, connected, over};
 use crate::contenders::memory;
 use crate::machine::{Cpus, Placement};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Unavailable};
 use crate::plan::Plan;
 use crate::process::{CarrierKind, Job, Setup};
 use crate::row::{Experiment, Row, SUBJECT, Unit};
@@ -82,32 +82,35 @@ impl Work for Number {
     }
 }
 
-/// Sends so many messages of 64 B to another process; returns how many it were.
-pub fn stream(messages: usize) -> Outcome<f64> {
+/// Sends so many messages of 64 B to another process, so many of them ahead that nobody waits; returns how many it were.
+pub fn stream(stride: usize, messages: usize) -> Outcome<f64> {
     let cpus = Cpus::pin(Placement::Cross)?;
-    let stream = Stream::of_bytes(64);
+    let stream = Stream { num_bytes: 64, stride };
     connected(&Setup::new(Mojo, Job::Sink, cpus.there, stream), Number { stream, messages })
 }
 
 /// The difference between many messages and few, by strace: what starting and ending cost is in both.
 fn system_calls(plan: Plan) -> Outcome<f64> {
-    let few = Stream::of_bytes(64).window();
-    let many = if plan.quick { 2 * few } else { 11 * few };
-    let calls = trace(many)? - trace(few)?;
+    let stride = if plan.quick { 256 } else { 16_384 };
+    let (few, many) = (2 * stride, 6 * stride);
+    let calls = trace(stride, many)? - trace(stride, few)?;
     Ok(calls / (many - few) as f64)
 }
 
 /// All system calls of both processes while so many messages are sent.
-fn trace(messages: usize) -> Outcome<f64> {
+fn trace(stride: usize, messages: usize) -> Outcome<f64> {
     let mut command = Command::new("strace");
     command.args(["-f", "-c", "-U", "calls,name", "--"]).arg(env::current_exe()?);
-    command.arg(STREAM_ARGUMENT).arg(messages.to_string()).stdin(Stdio::null()).stdout(Stdio::null());
-    let output = command.output().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => "needs strace".into(),
-        _ => format!("strace: {error}"),
-    })?;
+    command.args([STREAM_ARGUMENT, &stride.to_string(), &messages.to_string()]);
+    let output = match command.stdin(Stdio::null()).stdout(Stdio::null()).output() {
+        Ok(output) => output,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Unavailable::because("needs strace"),
+        Err(error) => return Err(error.into()),
+    };
     let summary = String::from_utf8_lossy(&output.stderr);
     let total = summary.lines().find_map(|line| line.trim().strip_suffix(" total")).filter(|_| output.status.success());
-    let total = total.ok_or_else(|| format!("strace: {}", summary.lines().next().unwrap_or_default()))?;
-    Ok(total.trim().parse()?)
+    match total {
+        Some(total) => Ok(total.trim().parse()?),
+        None => Unavailable::because(format!("strace: {}", summary.lines().next().unwrap_or_default())),
+    }
 }

@@ -39,7 +39,8 @@ pub fn experiments(plan: Plan) -> Vec<Experiment> {
     vec![
         experiment
             .probe_all(SUBJECT, |plan| run_ready(many_children(plan)))
-            .probe_all(ONE_CHILD, |plan| Ok(vec![None, None, None, None, Some(run_ready(one_child(plan))?)])),
+            .probe_all(ONE_CHILD, |plan| Ok(vec![None, None, None, None, Some(run_ready(one_child(plan))?)]))
+            .last_is_control(),
     ]
 }
 

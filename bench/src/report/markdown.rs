@@ -70,8 +70,12 @@ mod tests {
         let plan = Plan { quick: false };
         let mut report = Report::new("a machine".to_owned(), plan, 1);
         let row = Row::lower("latency", Unit::Nanoseconds).target(5.0);
-        let series =
-            |contender: &str, value| Series { contender: contender.to_owned(), values: vec![value], failure: None };
+        let series = |contender: &str, value| Series {
+            contender: contender.to_owned(),
+            is_control: false,
+            values: vec![value],
+            failure: None,
+        };
         report.add(RowReport::new("group", &row, vec![series(SUBJECT, 4e-9), series("Mutex<VecDeque>", 8e-9)], plan));
         report
     }

@@ -1,6 +1,5 @@
 //! What became of the samples: medians, ratios, targets; printed, and written as a table, a chart and data.
 
-mod json;
 mod markdown;
 mod svg;
 mod table;
@@ -17,9 +16,25 @@ use std::fs;
 #[derive(Clone, Debug)]
 pub struct Series {
     pub contender: String,
+    pub is_control: bool,
     pub values: Vec<f64>,
     /// Why there are no values, or no more.
-    pub failure: Option<String>,
+    pub failure: Option<Failure>,
+}
+
+/// Why a sample was not taken.
+#[derive(Clone, Debug, Serialize)]
+pub struct Failure {
+    pub text: String,
+    /// Nothing is wrong with the contender; it cannot be measured here.
+    pub is_unavailable: bool,
+}
+
+impl Failure {
+    /// Of the contender itself.
+    pub fn real(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_unavailable: false }
+    }
 }
 
 /// Everything that was measured.
@@ -49,12 +64,14 @@ pub struct RowReport {
 #[derive(Debug, Serialize)]
 pub struct ContenderReport {
     contender: String,
+    /// libmojo itself, under other circumstances.
+    is_control: bool,
     median: Option<f64>,
     lowest: Option<f64>,
     highest: Option<f64>,
     /// How many times better libmojo is, from each pair of samples that were taken one after the other: the median.
     libmojo_is_better_by: Option<f64>,
-    failure: Option<String>,
+    failure: Option<Failure>,
     samples: Vec<f64>,
 }
 
@@ -119,12 +136,13 @@ impl ContenderReport {
                 Better::Lower => other / subject,
                 Better::Higher => subject / other,
             })
-            .filter(|ratio| ratio.is_finite())
+            .filter(|ratio| ratio.is_finite() && *ratio > 0.0)
             .collect();
         let (lowest, highest) = range(&samples).unzip();
         let is_subject = series.contender == SUBJECT;
         Self {
             contender: series.contender.clone(),
+            is_control: series.is_control,
             median: median(&samples),
             lowest,
             highest,
@@ -145,10 +163,10 @@ impl Report {
         self.rows.push(row);
     }
 
-    /// True if there is a value of libmojo in every row, without a failure.
+    /// True if libmojo has done everything that can be measured here.
     pub fn is_complete(&self) -> bool {
-        let failed = |row: &RowReport| row.result(SUBJECT).is_none_or(|result| result.failure.is_some());
-        !self.rows.iter().any(failed)
+        let failure = |row: &RowReport| row.result(SUBJECT)?.failure.clone().filter(|failure| !failure.is_unavailable);
+        !self.rows.iter().any(|row| failure(row).is_some())
     }
 
     pub fn print_head(&self) -> Outcome<()> {
@@ -165,7 +183,7 @@ impl Report {
     /// Writes the files that were asked for.
     pub fn write(&self, options: &Options) -> Outcome<()> {
         if let Some(path) = &options.json {
-            fs::write(path, json::encode(self)?)?;
+            fs::write(path, serde_json::to_string_pretty(self)? + "\n")?;
         }
         if let Some(path) = &options.svg {
             fs::write(path, svg::draw(self))?;
@@ -227,7 +245,7 @@ mod tests {
     use crate::row::Unit;
 
     fn series(contender: &str, values: &[f64]) -> Series {
-        Series { contender: contender.to_owned(), values: values.to_vec(), failure: None }
+        Series { contender: contender.to_owned(), is_control: false, values: values.to_vec(), failure: None }
     }
 
     fn report(row: &Row, series: Vec<Series>) -> RowReport {
@@ -269,6 +287,20 @@ mod tests {
         let row = Row::higher("rate", Unit::MillionsPerSecond);
         let faster_peer = report(&row, vec![series(SUBJECT, &[1e6]), series("peer", &[4e6])]);
         assert!((faster_peer.result("peer").unwrap().libmojo_is_better_by.unwrap() - 0.25).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_report_is_complete_if_only_peers_or_the_machine_have_failed() {
+        let plan = Plan { quick: true };
+        let complete = |contender: &str, is_unavailable| {
+            let failed = Failure { text: "why".to_owned(), is_unavailable };
+            let failed = Series { failure: Some(failed), ..series(contender, &[]) };
+            let mut report = Report::new(String::new(), plan, 1);
+            report.add(RowReport::new("group", &Row::lower("row", Unit::Bytes), vec![failed], plan));
+            report.is_complete()
+        };
+        assert!(complete("peer", false) && complete(SUBJECT, true));
+        assert!(!complete(SUBJECT, false));
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub fn print_row(row: &RowReport, before: Option<&RowReport>) -> Outcome<()> {
 
 /// The median with the range, or why there is none.
 pub fn describe(result: &ContenderReport, unit: &str) -> String {
-    let failure = result.failure.as_deref().unwrap_or("no value");
+    let failure = result.failure.as_ref().map_or("no value", |failure| &failure.text);
     let (Some(median), Some(lowest), Some(highest)) = (result.median, result.lowest, result.highest) else {
         return failure.to_owned();
     };
@@ -38,7 +38,7 @@ pub fn describe(result: &ContenderReport, unit: &str) -> String {
         0 | 1 => String::new(),
         _ => format!(" ({}..{})", format_value(lowest), format_value(highest)),
     };
-    let failure = result.failure.as_ref().map(|failure| format!("; then: {failure}")).unwrap_or_default();
+    let failure = if result.failure.is_some() { format!("; then: {failure}") } else { String::new() };
     format!("{}{range}{failure}", value.trim_end())
 }
 
