@@ -1,5 +1,6 @@
 //! Timing of something that is done over and over: in batches, so that reading the clock does not count, and with the
-//! median of the batches, so that what interrupts a few of them does not count either.
+//! median of the batches, so that what interrupts a few of them does not count either. And of something that flows: in
+//! slices that are long enough for all that belongs to the flow, with the median of these.
 
 use crate::outcome::Outcome;
 use crate::plan::Plan;
@@ -8,6 +9,9 @@ use std::time::{Duration, Instant};
 
 /// What a batch should take at least, if the work is much shorter: hundreds of times what the clock takes.
 const BATCH: Duration = Duration::from_micros(10);
+
+/// How long the flow of something is watched for one rate.
+const SLICE: Duration = Duration::from_millis(10);
 
 /// Times batches, first to warm up and to find the size of a batch, then to measure.
 ///
@@ -60,6 +64,41 @@ impl Meter {
     /// The seconds that the work takes once.
     pub fn median(&self) -> Outcome<f64> {
         statistics::median(&self.seconds).ok_or_else(|| "nothing was measured".into())
+    }
+}
+
+/// Finds how much arrives in a second.
+pub struct Pace {
+    slice_began: Instant,
+    arrived: f64,
+    rates: Vec<f64>,
+}
+
+impl Pace {
+    pub fn begin() -> Self {
+        Self { slice_began: Instant::now(), arrived: 0.0, rates: Vec::new() }
+    }
+
+    /// Notes that so much more has arrived by now.
+    pub fn note(&mut self, amount: usize) {
+        self.arrived += amount as f64;
+        if self.slice_began.elapsed() >= SLICE {
+            self.end_slice();
+        }
+    }
+
+    fn end_slice(&mut self) {
+        let now = Instant::now();
+        self.rates.push(self.arrived / (now - self.slice_began).as_secs_f64());
+        (self.slice_began, self.arrived) = (now, 0.0);
+    }
+
+    /// How much arrives in a second.
+    pub fn median(mut self) -> Outcome<f64> {
+        if self.rates.is_empty() {
+            self.end_slice();
+        }
+        statistics::median(&self.rates).ok_or_else(|| "nothing has arrived".into())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is done with wires: round trips, and streams with as much under way as the receiver has room for.
 
-use crate::meter::Meter;
+use crate::meter::{Meter, Pace};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::statistics;
@@ -118,13 +118,13 @@ pub async fn median_asleep(wire: &mut impl Wire, num_bytes: usize, plan: Plan) -
 /// Sends to a [`sink`], first to warm up; returns how many messages arrive in a second.
 pub async fn rate(wire: &mut impl Wire, stream: Stream, plan: Plan) -> Outcome<f64> {
     send_stream(wire, stream, Until::Elapsed(plan.warm_up())).await?;
-    let (sent, took) = send_stream(wire, stream, Until::Elapsed(plan.sample())).await?;
-    Ok(sent as f64 / took.as_secs_f64())
+    send_stream(wire, stream, Until::Elapsed(plan.sample())).await?.median()
 }
 
-/// Sends to a [`sink`]. Returns how many messages were sent, and how long it took until the last had arrived.
-pub async fn send_stream(wire: &mut impl Wire, stream: Stream, until: Until) -> Outcome<(usize, Duration)> {
+/// Sends to a [`sink`], until the end and until all has arrived. Returns the pace of the arrivals.
+pub async fn send_stream(wire: &mut impl Wire, stream: Stream, until: Until) -> Outcome<Pace> {
     let mut message = vec![PLAIN; stream.num_bytes];
+    let mut pace = Pace::begin();
     let begin = Instant::now();
     let (mut sent, mut unacknowledged) = (0, 0);
     loop {
@@ -142,10 +142,11 @@ pub async fn send_stream(wire: &mut impl Wire, stream: Stream, until: Until) -> 
         };
         while unacknowledged > if is_over { 0 } else { 1 } {
             wire.receive(ACKNOWLEDGEMENT_BYTES).await?;
+            pace.note(stream.stride);
             unacknowledged -= 1;
         }
         if is_over {
-            return Ok((sent, begin.elapsed()));
+            return Ok(pace);
         }
     }
 }

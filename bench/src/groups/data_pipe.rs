@@ -2,7 +2,7 @@
 
 use crate::contenders::{memory, mojo};
 use crate::machine::{Cpus, Placement};
-use crate::meter::time;
+use crate::meter::{Pace, time};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::process::{CarrierKind, Job, Other, Setup};
@@ -76,12 +76,12 @@ fn through_data_pipe(capacity_num_bytes: u32, two_phase: bool, plan: Plan) -> Ou
     let options = DataPipeOptions { capacity_num_bytes, ..DataPipeOptions::default() };
     let (mut producer, consumer) = options.create()?;
     pipe.send(Message::from("read this").with(consumer)).map_err(|refused| refused.kind)?;
-    let (begin, num_bytes) = write_chunks(plan, |chunk| {
+    let rate = write_chunks(plan, |chunk| {
         if two_phase { write_in_place(&mut producer, chunk) } else { Ok(producer.write_all(chunk)?) }
     })?;
     drop(producer);
     pipe.recv()?;
-    Ok(num_bytes as f64 / begin.elapsed().as_secs_f64())
+    Ok(rate)
 }
 
 fn through_pipe(capacity: Option<usize>, plan: Plan) -> Outcome<f64> {
@@ -93,29 +93,28 @@ fn through_pipe(capacity: Option<usize>, plan: Plan) -> Outcome<f64> {
     let mut other = Other::new(command.stdin(Stdio::from(theirs)).stdout(Stdio::piped()).spawn()?);
     drop(command);
     let mut ours = File::from(ours);
-    let (begin, num_bytes) = write_chunks(plan, |chunk| Ok(ours.write_all(chunk)?))?;
+    let rate = write_chunks(plan, |chunk| Ok(ours.write_all(chunk)?))?;
     drop(ours);
     let answer = other.child().stdout.as_mut().ok_or("no answer from the other process")?;
     answer.read_exact(&mut [0])?;
-    Ok(num_bytes as f64 / begin.elapsed().as_secs_f64())
+    Ok(rate)
 }
 
-/// Writes chunk after chunk. Returns when that was warm, and how many bytes were written from then on.
-fn write_chunks(plan: Plan, mut write: impl FnMut(&[u8]) -> Outcome<()>) -> Outcome<(Instant, usize)> {
+/// Writes chunk after chunk, first to warm up; returns how many bytes a second there is room for.
+fn write_chunks(plan: Plan, mut write: impl FnMut(&[u8]) -> Outcome<()>) -> Outcome<f64> {
     let chunk = vec![1; CHUNK_BYTES];
     write_for(plan.warm_up(), &chunk, &mut write)?;
-    let begin = Instant::now();
-    Ok((begin, write_for(plan.sample(), &chunk, &mut write)?))
+    write_for(plan.sample(), &chunk, &mut write)?.median()
 }
 
-fn write_for(duration: Duration, chunk: &[u8], write: &mut impl FnMut(&[u8]) -> Outcome<()>) -> Outcome<usize> {
+fn write_for(duration: Duration, chunk: &[u8], write: &mut impl FnMut(&[u8]) -> Outcome<()>) -> Outcome<Pace> {
     let begin = Instant::now();
-    let mut num_bytes = 0;
+    let mut pace = Pace::begin();
     while begin.elapsed() < duration {
         write(chunk)?;
-        num_bytes += chunk.len();
+        pace.note(chunk.len());
     }
-    Ok(num_bytes)
+    Ok(pace)
 }
 
 fn write_in_place(producer: &mut Producer, mut bytes: &[u8]) -> Outcome<()> {

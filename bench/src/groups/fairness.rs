@@ -2,6 +2,7 @@
 
 use crate::contenders::mojo::{self, MojoWire};
 use crate::machine::{Cpus, Placement};
+use crate::meter::Pace;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::process::{CarrierKind, Job, Other, Setup};
@@ -76,10 +77,8 @@ fn stream_with_pings(with_pings: bool, plan: Plan) -> Outcome<(Vec<f64>, f64)> {
     let (mut pings, mut large, _other) = start(false)?;
     run_ready(async {
         mix(&mut pings, &mut large, with_pings, plan.warm_up()).await?;
-        let begin = Instant::now();
-        let (seconds, num_messages) = mix(&mut pings, &mut large, with_pings, plan.sample()).await?;
-        let num_bytes = (num_messages * stream().num_bytes) as f64;
-        Ok((seconds, num_bytes / begin.elapsed().as_secs_f64()))
+        let (seconds, pace) = mix(&mut pings, &mut large, with_pings, plan.sample()).await?;
+        Ok((seconds, pace.median()? * stream().num_bytes as f64))
     })
 }
 
@@ -88,10 +87,11 @@ async fn mix(
     large: &mut MojoWire,
     with_pings: bool,
     duration: Duration,
-) -> Outcome<(Vec<f64>, usize)> {
+) -> Outcome<(Vec<f64>, Pace)> {
     let mut message = vec![PLAIN; stream().num_bytes];
     let ping = [PLAIN; PING_BYTES];
-    let (mut seconds, mut sent, mut unacknowledged) = (Vec::new(), 0, 0);
+    let (mut seconds, mut pace) = (Vec::new(), Pace::begin());
+    let (mut sent, mut unacknowledged) = (0, 0);
     let begin = Instant::now();
     loop {
         sent += 1;
@@ -108,10 +108,11 @@ async fn mix(
         let is_over = is_marked && begin.elapsed() >= duration;
         while unacknowledged > if is_over { 0 } else { 1 } {
             large.receive(traffic::ACKNOWLEDGEMENT_BYTES).await?;
+            pace.note(stream().stride);
             unacknowledged -= 1;
         }
         if is_over {
-            return Ok((seconds, sent));
+            return Ok((seconds, pace));
         }
     }
 }

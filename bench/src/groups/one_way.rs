@@ -77,12 +77,11 @@ struct Number {
 
 impl Work for Number {
     async fn work(self, wire: &mut impl Wire) -> Outcome<f64> {
-        let (sent, _) = send_stream(wire, self.stream, Until::Sent(self.messages)).await?;
-        Ok(sent as f64)
+        send_stream(wire, self.stream, Until::Sent(self.messages)).await?.median()
     }
 }
 
-/// Sends so many messages of 64 B to another process, so many of them ahead that nobody waits; returns how many it were.
+/// Sends so many messages of 64 B to another process, so many of them ahead that nobody waits.
 pub fn stream(stride: usize, messages: usize) -> Outcome<f64> {
     let cpus = Cpus::pin(Placement::Cross)?;
     let stream = Stream { num_bytes: 64, stride };
