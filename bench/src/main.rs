@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         [runner::SAMPLE_ARGUMENT, speed, experiment, contender] => {
             runner::serve_sample(speed, experiment, contender).map(|()| true)
         }
-        [groups::STREAM_ARGUMENT, stride, messages] => stream(stride, messages).map(|()| true),
+        [groups::STREAM_ARGUMENT, messages] => stream(messages).map(|()| true),
         _ => bench(&Options::parse()),
     };
     match outcome {
@@ -63,9 +63,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn stream(stride: &str, messages: &str) -> Outcome<()> {
+fn stream(messages: &str) -> Outcome<()> {
     process::end_with_parent()?;
-    groups::stream(stride.parse()?, messages.parse()?).map(drop)
+    groups::stream(messages.parse()?)
 }
 
 /// False if there was something that libmojo could not do at all.

@@ -10,8 +10,9 @@ use crate::row::{Experiment, Row, SUBJECT, Unit};
 use crate::traffic::{Stream, Until, rate, send_stream};
 use crate::wire::Wire;
 use std::env;
-use std::io::ErrorKind;
+use std::ffi::OsString;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 const GROUP: &str = "One way between two processes";
@@ -77,39 +78,51 @@ struct Number {
 
 impl Work for Number {
     async fn work(self, wire: &mut impl Wire) -> Outcome<f64> {
-        send_stream(wire, self.stream, Until::Sent(self.messages)).await?.median()
+        // The connection is what it will be once something has come back over it, and a moment has passed.
+        send_stream(wire, Stream { stride: 1, ..self.stream }, Until::Sent(1)).await?;
+        thread::sleep(Duration::from_millis(50));
+        if self.messages > 0 {
+            send_stream(wire, self.stream, Until::Sent(self.messages)).await?;
+        }
+        Ok(self.messages as f64)
     }
 }
 
 /// Sends so many messages of 64 B to another process, so many of them ahead that nobody waits.
-pub fn stream(stride: usize, messages: usize) -> Outcome<f64> {
+pub fn stream(messages: usize) -> Outcome<()> {
     let cpus = Cpus::pin(Placement::Cross)?;
-    let stream = Stream { num_bytes: 64, stride };
-    connected(&Setup::new(Mojo, Job::Sink, cpus.there, stream), Number { stream, messages })
+    let stream = Stream { num_bytes: 64, stride: 16_384 };
+    connected(&Setup::new(Mojo, Job::Sink, cpus.there, stream), Number { stream, messages }).map(drop)
 }
 
-/// The difference between many messages and few, by strace: what starting and ending cost is in both.
+/// What many messages need more than none: what starting and ending need is in both.
 fn system_calls(plan: Plan) -> Outcome<f64> {
-    let stride = if plan.quick { 256 } else { 16_384 };
-    let (few, many) = (2 * stride, 6 * stride);
-    let calls = trace(stride, many)? - trace(stride, few)?;
-    Ok(calls / (many - few) as f64)
+    let messages = if plan.quick { 1 << 15 } else { 1 << 19 };
+    let calls = count_calls(messages)? - count_calls(0)?;
+    Ok(calls.max(0.0) / messages as f64)
 }
 
-/// All system calls of both processes while so many messages are sent.
-fn trace(stride: usize, messages: usize) -> Outcome<f64> {
-    let mut command = Command::new("strace");
-    command.args(["-f", "-c", "-U", "calls,name", "--"]).arg(env::current_exe()?);
-    command.args([STREAM_ARGUMENT, &stride.to_string(), &messages.to_string()]);
-    let output = match command.stdin(Stdio::null()).stdout(Stdio::null()).output() {
-        Ok(output) => output,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Unavailable::because("needs strace"),
-        Err(error) => return Err(error.into()),
-    };
-    let summary = String::from_utf8_lossy(&output.stderr);
-    let total = summary.lines().find_map(|line| line.trim().strip_suffix(" total")).filter(|_| output.status.success());
-    match total {
-        Some(total) => Ok(total.trim().parse()?),
-        None => Unavailable::because(format!("strace: {}", summary.lines().next().unwrap_or_default())),
+/// All system calls of both processes while so many messages are sent. perf counts them without slowing them down.
+fn count_calls(messages: usize) -> Outcome<f64> {
+    let perf = run_under(&["perf", "stat", "-x", ",", "-e", "raw_syscalls:sys_enter", "--"], messages)?;
+    let calls = perf.lines().find(|line| line.contains("sys_enter")).and_then(|line| line.split(',').next());
+    if let Some(calls) = calls.and_then(|calls| calls.parse().ok()) {
+        return Ok(calls);
     }
+    let strace = run_under(&["strace", "-f", "-c", "-U", "calls,name", "--"], messages)?;
+    let calls = strace.lines().find_map(|line| line.trim().strip_suffix(" total"));
+    match calls.and_then(|calls| calls.trim().parse().ok()) {
+        Some(calls) => Ok(calls),
+        None => Unavailable::because("needs perf or strace, and the right to use it"),
+    }
+}
+
+/// What a tool that this program is run under has to say; nothing if there is no such tool.
+fn run_under(tool: &[&str], messages: usize) -> Outcome<String> {
+    let program = env::current_exe()?.into_os_string();
+    let arguments =
+        tool.iter().map(OsString::from).chain([program, STREAM_ARGUMENT.into(), messages.to_string().into()]);
+    // Finds the tool, and ends without it as if it had nothing to say.
+    let output = Command::new("env").args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).output()?;
+    Ok(String::from_utf8_lossy(&output.stderr).into_owned())
 }
