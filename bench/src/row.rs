@@ -116,8 +116,8 @@ pub struct Experiment {
 /// What one contender does for an experiment.
 pub struct Probe {
     pub contender: &'static str,
-    /// Not a contender, but libmojo itself under other circumstances.
-    pub is_control: bool,
+    /// Not a contender: libmojo itself under other circumstances, or what the memory allows.
+    pub is_reference: bool,
     /// One value for each row of the experiment; `None` in rows where this contender does not take part.
     pub sample: Box<dyn Fn(Plan) -> Outcome<Vec<Option<f64>>>>,
 }
@@ -139,13 +139,13 @@ impl Experiment {
         contender: &'static str,
         sample: impl Fn(Plan) -> Outcome<Vec<Option<f64>>> + 'static,
     ) -> Self {
-        self.probes.push(Probe { contender, is_control: false, sample: Box::new(sample) });
+        self.probes.push(Probe { contender, is_reference: false, sample: Box::new(sample) });
         self
     }
 
-    /// Says that the last probe was of libmojo itself, to be compared with.
-    pub fn last_is_control(mut self) -> Self {
-        self.probes.iter_mut().rev().take(1).for_each(|probe| probe.is_control = true);
+    /// Says that the last probe is only there to be compared with.
+    pub fn last_is_reference(mut self) -> Self {
+        self.probes.iter_mut().rev().take(1).for_each(|probe| probe.is_reference = true);
         self
     }
 

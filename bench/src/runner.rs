@@ -59,7 +59,7 @@ impl Samples {
         let values: Vec<f64> = self.samples.iter().filter_map(|sample| sample.get(row).copied().flatten()).collect();
         let takes_part = !values.is_empty() || self.samples.is_empty();
         let (contender, failure) = (probe.contender.to_owned(), self.failure.clone());
-        takes_part.then_some(Series { contender, is_control: probe.is_control, values, failure })
+        takes_part.then_some(Series { contender, is_reference: probe.is_reference, values, failure })
     }
 }
 

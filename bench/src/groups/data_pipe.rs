@@ -36,15 +36,17 @@ pub fn experiments() -> Vec<Experiment> {
         experiment(small)
             .probe(SUBJECT, |plan| through_data_pipe(DEFAULT, false, plan))
             .probe("pipe", |plan| through_pipe(None, plan))
-            .probe("memcpy", memcpy),
+            .probe("memcpy", memcpy)
+            .last_is_reference(),
         experiment(large)
             .probe(SUBJECT, |plan| through_data_pipe(LARGE, false, plan))
             .probe("pipe", |plan| through_pipe(Some(LARGE as usize), plan))
-            .probe("memcpy", memcpy),
+            .probe("memcpy", memcpy)
+            .last_is_reference(),
         experiment(two_phase)
             .probe(SUBJECT, |plan| through_data_pipe(LARGE, true, plan))
             .probe(COPYING, |plan| through_data_pipe(LARGE, false, plan))
-            .last_is_control(),
+            .last_is_reference(),
         experiment(create)
             .probe(SUBJECT, |plan| on_one_core(plan, || Ok(DataPipeOptions::default().create()?)))
             .probe("memfd", |plan| on_one_core(plan, || empty_memory_object(CHUNK_BYTES)))

@@ -43,11 +43,11 @@ pub fn experiments() -> Vec<Experiment> {
                 Ok(vec![quantile(&pings, 0.99), Some(rate)])
             })
             .probe_all(NO_PINGS, |plan| Ok(vec![None, Some(stream_with_pings(false, plan)?.1)]))
-            .last_is_control(),
+            .last_is_reference(),
         Experiment::new(GROUP, asleep)
             .probe_all(SUBJECT, |plan| middle_and_margin(&pings_to_sleeper(true, plan)?))
             .probe_all(QUIET, |plan| middle_and_margin(&pings_to_sleeper(false, plan)?))
-            .last_is_control(),
+            .last_is_reference(),
     ]
 }
 

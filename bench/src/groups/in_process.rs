@@ -138,7 +138,7 @@ fn beside<L: Local, T: 'static>(face: &str, plan: Plan, open: fn(usize) -> Outco
             write_read::<L>(64, plan)
         })
         .probe(ALONE, |plan| write_read::<L>(64, plan))
-        .last_is_control()
+        .last_is_reference()
 }
 
 /// Two threads that have nothing to do with each other.
@@ -161,5 +161,5 @@ fn unrelated<L: Local>(face: &str) -> Experiment {
             })
         })
         .probe(ONE_THREAD, |plan| Ok(1.0 / write_read::<L>(64, plan)?))
-        .last_is_control()
+        .last_is_reference()
 }

@@ -48,6 +48,7 @@ fn bytes(name: &str, num_bytes: usize, target: f64) -> Experiment {
     let in_bytes = move |rate: Outcome<f64>| Ok(rate? * num_bytes as f64);
     over(experiment, &CARRIERS, move |carrier, plan| in_bytes(message_rate(carrier, num_bytes, plan)))
         .probe("memcpy", move |plan| in_bytes(memory::copies(num_bytes, plan)))
+        .last_is_reference()
         .probe("fresh memfd", move |plan| in_bytes(memory::memory_objects(num_bytes, plan)))
 }
 

@@ -40,7 +40,7 @@ pub fn experiments(plan: Plan) -> Vec<Experiment> {
         experiment
             .probe_all(SUBJECT, |plan| run_ready(many_children(plan)))
             .probe_all(ONE_CHILD, |plan| Ok(vec![None, None, None, None, Some(run_ready(one_child(plan))?)]))
-            .last_is_control(),
+            .last_is_reference(),
     ]
 }
 

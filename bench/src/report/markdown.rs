@@ -72,7 +72,7 @@ mod tests {
         let row = Row::lower("latency", Unit::Nanoseconds).target(5.0);
         let series = |contender: &str, value| Series {
             contender: contender.to_owned(),
-            is_control: false,
+            is_reference: false,
             values: vec![value],
             failure: None,
         };

@@ -16,7 +16,7 @@ use std::fs;
 #[derive(Clone, Debug)]
 pub struct Series {
     pub contender: String,
-    pub is_control: bool,
+    pub is_reference: bool,
     pub values: Vec<f64>,
     /// Why there are no values, or no more.
     pub failure: Option<Failure>,
@@ -64,8 +64,8 @@ pub struct RowReport {
 #[derive(Debug, Serialize)]
 pub struct ContenderReport {
     contender: String,
-    /// libmojo itself, under other circumstances.
-    is_control: bool,
+    /// Not a contender: libmojo itself under other circumstances, or what the memory allows.
+    is_reference: bool,
     median: Option<f64>,
     lowest: Option<f64>,
     highest: Option<f64>,
@@ -142,7 +142,7 @@ impl ContenderReport {
         let is_subject = series.contender == SUBJECT;
         Self {
             contender: series.contender.clone(),
-            is_control: series.is_control,
+            is_reference: series.is_reference,
             median: median(&samples),
             lowest,
             highest,
@@ -245,7 +245,7 @@ mod tests {
     use crate::row::Unit;
 
     fn series(contender: &str, values: &[f64]) -> Series {
-        Series { contender: contender.to_owned(), is_control: false, values: values.to_vec(), failure: None }
+        Series { contender: contender.to_owned(), is_reference: false, values: values.to_vec(), failure: None }
     }
 
     fn report(row: &Row, series: Vec<Series>) -> RowReport {

@@ -52,7 +52,7 @@ pub fn draw(report: &Report) -> String {
 
 /// Who has a value.
 fn bars(row: &RowReport) -> impl Iterator<Item = (&str, f64)> {
-    let contenders = row.results.iter().filter(|result| !result.is_control);
+    let contenders = row.results.iter().filter(|result| !result.is_reference);
     contenders.filter_map(|result| Some((result.contender.as_str(), result.median?)))
 }
 
@@ -106,8 +106,8 @@ mod tests {
     use crate::report::Series;
     use crate::row::{Row, Unit};
 
-    fn series(contender: &str, value: f64, is_control: bool) -> Series {
-        Series { contender: contender.to_owned(), is_control, values: vec![value], failure: None }
+    fn series(contender: &str, value: f64, is_reference: bool) -> Series {
+        Series { contender: contender.to_owned(), is_reference, values: vec![value], failure: None }
     }
 
     #[test]
@@ -115,13 +115,13 @@ mod tests {
         let plan = Plan { quick: false };
         let mut report = Report::new("a <machine>".to_owned(), plan, 1);
         let row = Row::higher("rate", Unit::MillionsPerSecond);
-        let all = vec![series(SUBJECT, 1e6, false), series("peer", 2e6, false), series("control", 9e6, true)];
+        let all = vec![series(SUBJECT, 1e6, false), series("peer", 2e6, false), series("reference", 9e6, true)];
         report.add(RowReport::new("group", &row, all, plan));
         report.add(RowReport::new("group", &Row::lower("lone", Unit::Bytes), vec![series(SUBJECT, 1.0, false)], plan));
         let drawing = draw(&report);
         assert!(drawing.contains("width=\"290.0\" height=\"14\" fill=\"#b6bec9\""), "{drawing}");
         assert!(drawing.contains("width=\"145.0\" height=\"14\" fill=\"#1f6feb\""), "{drawing}");
         assert!(drawing.contains("a &lt;machine&gt;"), "{drawing}");
-        assert!(!drawing.contains("lone") && !drawing.contains("control"), "{drawing}");
+        assert!(!drawing.contains("lone") && !drawing.contains("reference"), "{drawing}");
     }
 }
