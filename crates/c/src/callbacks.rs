@@ -3,6 +3,7 @@
 
 use crate::messages::{self, MojoMessageHandle};
 use crate::result::{CANCELLED, FAILED_PRECONDITION, MojoResult, OK};
+use libmojo_core::is_forked;
 use libmojo_core::message::{Context, Message};
 use libmojo_core::node::{ErrorHandler, ProcessError};
 use libmojo_core::signals::SignalsState;
@@ -114,6 +115,9 @@ impl Context for CContext {
         // the message stays empty, which says that it cannot be serialized.
         if let Ok(handle) = messages::insert(Message::new()) {
             self.serialize_into(handle);
+            if is_forked() {
+                return;
+            }
             if let Ok(serialized) = messages::remove(handle) {
                 *message = serialized;
             }

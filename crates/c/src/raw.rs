@@ -16,6 +16,8 @@ pub enum RawError {
     InvalidHandle,
     /// It refers to something else; it goes on to be valid.
     OtherKind,
+    /// This process was forked off one that uses the library.
+    Forked,
 }
 
 impl fmt::Display for RawError {
@@ -24,6 +26,7 @@ impl fmt::Display for RawError {
             RawError::ResourceExhausted => "there is no handle left",
             RawError::InvalidHandle => "the handle is not valid",
             RawError::OtherKind => "the handle refers to something else",
+            RawError::Forked => "the process is the fork of one that uses the library",
         })
     }
 }
@@ -33,7 +36,7 @@ impl std::error::Error for RawError {}
 /// Makes a handle for an object of the crate `libmojo`, which belongs to whoever has the handle from now on.
 ///
 /// # Errors
-/// [`RawError::ResourceExhausted`].
+/// [`RawError::ResourceExhausted`], [`RawError::Forked`].
 ///
 /// ```
 /// use libmojo::{Message, MessagePipe};
@@ -48,6 +51,7 @@ impl std::error::Error for RawError {}
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn into_raw(object: impl Into<Object>) -> Result<MojoHandle, RawError> {
+    usable()?;
     handles::insert(object).map_err(|_| RawError::ResourceExhausted)
 }
 
@@ -55,8 +59,9 @@ pub fn into_raw(object: impl Into<Object>) -> Result<MojoHandle, RawError> {
 /// `Handle` of the crate `libmojo`. Watches of C code go on.
 ///
 /// # Errors
-/// [`RawError::InvalidHandle`], [`RawError::OtherKind`].
+/// [`RawError::InvalidHandle`], [`RawError::OtherKind`], [`RawError::Forked`].
 pub fn from_raw<T: TryFrom<Object, Error = Object>>(handle: MojoHandle) -> Result<T, RawError> {
+    usable()?;
     let outcome = handles::remove_as(handle, T::try_from).map_err(|_| RawError::InvalidHandle)?;
     outcome.map_err(|()| RawError::OtherKind)
 }
@@ -65,8 +70,9 @@ pub fn from_raw<T: TryFrom<Object, Error = Object>>(handle: MojoHandle) -> Resul
 /// in it has no context that C code could ask for, but can be serialized by it.
 ///
 /// # Errors
-/// [`RawError::ResourceExhausted`].
+/// [`RawError::ResourceExhausted`], [`RawError::Forked`].
 pub fn message_into_raw(message: impl Into<Message>) -> Result<MojoMessageHandle, RawError> {
+    usable()?;
     messages::insert(message.into()).map_err(|_| RawError::ResourceExhausted)
 }
 
@@ -74,7 +80,13 @@ pub fn message_into_raw(message: impl Into<Message>) -> Result<MojoMessageHandle
 /// for, but can be serialized by it.
 ///
 /// # Errors
-/// [`RawError::InvalidHandle`].
+/// [`RawError::InvalidHandle`], [`RawError::Forked`].
 pub fn message_from_raw<T: From<Message>>(handle: MojoMessageHandle) -> Result<T, RawError> {
+    usable()?;
     messages::remove(handle).map(T::from).map_err(|_| RawError::InvalidHandle)
+}
+
+/// To be asked before anything is done.
+fn usable() -> Result<(), RawError> {
+    if libmojo_core::is_forked() { Err(RawError::Forked) } else { Ok(()) }
 }

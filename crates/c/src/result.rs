@@ -25,3 +25,14 @@ pub(crate) type Outcome<T> = Result<T, MojoResult>;
 pub(crate) fn code(outcome: Outcome<()>) -> MojoResult {
     outcome.err().unwrap_or(OK)
 }
+
+/// Begins every function that is more than a look at a value: in a process that was forked off, it answers at once,
+/// whatever its arguments, for its objects are the parent's.
+macro_rules! refuse_if_forked {
+    () => {
+        if libmojo_core::is_forked() {
+            return $crate::result::FAILED_PRECONDITION;
+        }
+    };
+}
+pub(crate) use refuse_if_forked;

@@ -55,6 +55,11 @@ fn what_the_embedder_decides() {
 }
 
 #[test]
+fn forking() {
+    compile_and_run("fork.c", "fork", &shared_library());
+}
+
+#[test]
 fn a_program_finds_the_invitation_that_it_was_started_with() {
     compile("inherited.c", "inherited", &shared_library());
     let invitation = Invitation::new();

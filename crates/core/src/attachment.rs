@@ -3,6 +3,7 @@
 use crate::data_pipe::{Consumer, End, Producer, Ring, Role};
 use crate::object::Object;
 use crate::pipe::{Pipe, Port, close_port};
+use libmojo_platform::is_forked;
 use libmojo_sync::Arc;
 use std::fmt;
 
@@ -93,6 +94,9 @@ impl Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
+        if is_forked() {
+            return;
+        }
         match &self.0 {
             Cargo::Here(object) => object.close(),
             Cargo::Lost { port: Some(port), .. } => close_port(port),

@@ -106,7 +106,7 @@ impl SharedBuffer {
         if len == 0 || end > self.num_bytes() {
             return Err(BufferError::InvalidArgument);
         }
-        self.0.memory.map(offset, len).map_err(|_| BufferError::ResourceExhausted)
+        self.0.memory.map_inherited(offset, len).map_err(|_| BufferError::ResourceExhausted)
     }
 
     /// A descriptor of the memory object, for whoever wants to leave the library: read-write, or read-only if the

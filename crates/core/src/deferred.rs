@@ -8,6 +8,7 @@
 
 use crate::message::Message;
 use crate::watcher::{Occasion, Watch};
+use libmojo_platform::is_forked;
 use libmojo_sync::{Arc, assert_unlocked, thread_local};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -104,7 +105,12 @@ impl Due {
                 levels.pop();
             }
             let Some(task) = task else { continue };
-            levels.extend(collect(|| task.run()).0.take());
+            let mut caused = collect(|| task.run());
+            if is_forked() {
+                // The task has forked, and this is the child, whom nothing of this concerns.
+                return std::mem::forget((levels, caused));
+            }
+            levels.extend(caused.0.take());
         }
     }
 }
@@ -112,6 +118,9 @@ impl Due {
 impl Drop for Deferred {
     fn drop(&mut self) {
         let Some(mut due) = self.0.take() else { return };
+        if is_forked() {
+            return std::mem::forget(due);
+        }
         let outermost = LEVELS.with(|levels| match levels.borrow_mut().last_mut() {
             Some(level) => {
                 level.due().append(&mut due);

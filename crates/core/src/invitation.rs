@@ -7,7 +7,7 @@
 use crate::limits::{MAX_INVITATION_NAME_BYTES, MAX_INVITATION_PIPES};
 use crate::node::{Carrier, Connection, ErrorHandler, LinkRole, Node, Sender, Terms, connect};
 use crate::pipe::Pipe;
-use libmojo_platform::{Listener, Socket};
+use libmojo_platform::{Listener, Socket, is_forked};
 use libmojo_sync::{Arc, Mutex, Rank};
 use std::collections::HashMap;
 use std::fmt;
@@ -83,7 +83,9 @@ impl NamedPipe {
 
 impl Drop for NamedPipe {
     fn drop(&mut self) {
-        if let Some((_, pipe)) = &self.0 {
+        if let Some((_, pipe)) = &self.0
+            && !is_forked()
+        {
             pipe.end_transit();
             pipe.close();
         }

@@ -38,6 +38,6 @@ pub mod watcher;
 
 pub use deferred::as_one_call;
 pub use libmojo_platform::{
-    AccessError, Credentials, INHERITED_SOCKET, Listener, Mapping, Socket, inherited_socket, monotonic_micros,
-    spawn_with_socket,
+    AccessError, Credentials, INHERITED_SOCKET, Listener, Mapping, Socket, forked_error, inherited_socket, is_forked,
+    monotonic_micros, spawn_with_socket,
 };

@@ -9,6 +9,7 @@ use crate::object::Object;
 use crate::observe::Observers;
 use crate::payload::Payload;
 use crate::pipe::Port;
+use libmojo_platform::is_forked;
 use libmojo_sync::{Arc, OnceLock, Weak};
 use std::any::Any;
 use std::fmt;
@@ -363,6 +364,10 @@ const MIN_STORAGE: usize = 64;
 
 impl Drop for Message {
     fn drop(&mut self) {
+        if is_forked() {
+            // What it carries is the parent's.
+            return std::mem::forget(std::mem::take(&mut self.body));
+        }
         self.clear();
     }
 }

@@ -7,6 +7,7 @@ use crate::node::{Node, RoutingNode, apply, drain_before};
 use crate::object::TransitError;
 use crate::observe::Observers;
 use crate::signals::{Signals, SignalsState};
+use libmojo_platform::is_forked;
 use libmojo_ports::{PortRef, ReceiveError as Unreceived, SendError as Unsent, Status};
 use std::fmt;
 
@@ -95,6 +96,7 @@ impl Pipe {
                     return Ok(());
                 }
                 Err(Unsent::NotPortable(mut message)) => match message.serialize() {
+                    Ok(()) if is_forked() => return Err((SendError::NotOpen, message)),
                     Ok(()) => message,
                     Err(_) => return Err((SendError::NotSerializable, message)),
                 },

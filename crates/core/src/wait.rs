@@ -6,6 +6,7 @@ use crate::object::Object;
 use crate::observe::Observer;
 use crate::park::Parker;
 use crate::signals::{Readiness, Signals, SignalsState};
+use libmojo_platform::is_forked;
 use libmojo_sync::{Arc, Mutex, Rank};
 use std::future::Future;
 use std::pin::Pin;
@@ -215,7 +216,7 @@ impl Future for Signalled {
 
 impl Drop for Signalled {
     fn drop(&mut self) {
-        if let Some(task) = self.task.take() {
+        if let Some(task) = self.task.take().filter(|_| !is_forked()) {
             self.object.unobserve(&(task as Arc<dyn Observer>));
         }
     }

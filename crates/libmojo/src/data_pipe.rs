@@ -3,6 +3,7 @@
 use crate::owned::Owned;
 use crate::{DataPipeError, Node, Signals, WaitError, Waitable};
 use libmojo_core::data_pipe::{self as core, ReadInto};
+use libmojo_core::is_forked;
 use std::io;
 use std::mem::ManuallyDrop;
 
@@ -43,6 +44,7 @@ impl DataPipeOptions {
 
     /// Makes a data pipe on a node of its own.
     pub fn create_on(self, node: &Node) -> Result<(Producer, Consumer), DataPipeError> {
+        usable()?;
         let pipe = core::create_data_pipe(node, self.element_num_bytes, self.capacity_num_bytes);
         pipe.map(|(producer, consumer)| (Producer::own(producer), Consumer::own(consumer))).map_err(translate)
     }
@@ -75,16 +77,19 @@ impl Producer {
 
     /// Writes as many whole elements as there is room for; returns how many bytes.
     pub fn try_write(&self, bytes: &[u8]) -> Result<usize, DataPipeError> {
+        usable()?;
         self.0.write(bytes, false).map(|written| written as usize).map_err(translate)
     }
 
     /// Writes all of it or nothing.
     pub fn try_write_all(&self, bytes: &[u8]) -> Result<(), DataPipeError> {
+        usable()?;
         self.0.write(bytes, true).map(drop).map_err(translate)
     }
 
     /// Lays the largest contiguous piece of free storage open, to be filled in place.
     pub fn begin_write(&mut self) -> Result<WriteWindow<'_>, DataPipeError> {
+        usable()?;
         let window = self.0.begin_write().map_err(translate)?;
         Ok(WriteWindow { producer: self, len: window.num_bytes as usize })
     }
@@ -124,31 +129,37 @@ impl Consumer {
 
     /// How many bytes can be read.
     pub fn available(&self) -> Result<usize, DataPipeError> {
+        usable()?;
         self.0.query().map(|available| available as usize).map_err(translate)
     }
 
     /// Reads as many whole elements as there are and fit; returns how many bytes.
     pub fn try_read(&self, bytes: &mut [u8]) -> Result<usize, DataPipeError> {
+        usable()?;
         self.0.read(ReadInto::Consume(bytes), false).map(|read| read as usize).map_err(translate)
     }
 
     /// Fills all of `bytes` or reads nothing.
     pub fn try_read_exact(&self, bytes: &mut [u8]) -> Result<(), DataPipeError> {
+        usable()?;
         self.0.read(ReadInto::Consume(bytes), true).map(drop).map_err(translate)
     }
 
     /// Reads without consuming.
     pub fn peek(&self, bytes: &mut [u8]) -> Result<usize, DataPipeError> {
+        usable()?;
         self.0.read(ReadInto::Peek(bytes), false).map(|read| read as usize).map_err(translate)
     }
 
     /// Consumes up to `num_bytes` without reading; returns how many.
     pub fn discard(&self, num_bytes: u32) -> Result<usize, DataPipeError> {
+        usable()?;
         self.0.read(ReadInto::Discard(num_bytes), false).map(|read| read as usize).map_err(translate)
     }
 
     /// Lays the largest contiguous piece of data open, to be copied out of in any order.
     pub fn begin_read(&mut self) -> Result<ReadWindow<'_>, DataPipeError> {
+        usable()?;
         let window = self.0.begin_read().map_err(translate)?;
         Ok(ReadWindow { consumer: self, len: window.num_bytes as usize })
     }
@@ -192,20 +203,24 @@ impl WriteWindow<'_> {
     /// Copies bytes into the window at an offset.
     pub fn fill(&mut self, offset: usize, bytes: &[u8]) -> Result<(), DataPipeError> {
         let offset = u32::try_from(offset).map_err(|_| DataPipeError::OutOfRange)?;
+        usable()?;
         self.producer.0.fill(offset, bytes).map_err(translate)
     }
 
     /// Writes the first `num_bytes` of the window.
     pub fn commit(self, num_bytes: usize) -> Result<(), DataPipeError> {
         let window = ManuallyDrop::new(self);
+        usable()?;
         window.producer.0.end_write(u32::try_from(num_bytes).unwrap_or(u32::MAX)).map_err(translate)
     }
 }
 
 impl Drop for WriteWindow<'_> {
     fn drop(&mut self) {
-        // Cannot fail: a phase is in progress, and no bytes are a whole number of elements.
-        let _ = self.producer.0.end_write(0);
+        if !is_forked() {
+            // Cannot fail: a phase is in progress, and no bytes are a whole number of elements.
+            let _ = self.producer.0.end_write(0);
+        }
     }
 }
 
@@ -228,21 +243,30 @@ impl ReadWindow<'_> {
     /// Copies bytes out of the window from an offset on.
     pub fn copy_out(&self, offset: usize, bytes: &mut [u8]) -> Result<(), DataPipeError> {
         let offset = u32::try_from(offset).map_err(|_| DataPipeError::OutOfRange)?;
+        usable()?;
         self.consumer.0.copy_out(offset, bytes).map_err(translate)
     }
 
     /// Consumes the first `num_bytes` of the window.
     pub fn commit(self, num_bytes: usize) -> Result<(), DataPipeError> {
         let window = ManuallyDrop::new(self);
+        usable()?;
         window.consumer.0.end_read(u32::try_from(num_bytes).unwrap_or(u32::MAX)).map_err(translate)
     }
 }
 
 impl Drop for ReadWindow<'_> {
     fn drop(&mut self) {
-        // Cannot fail: a phase is in progress, and no bytes are a whole number of elements.
-        let _ = self.consumer.0.end_read(0);
+        if !is_forked() {
+            // Cannot fail: a phase is in progress, and no bytes are a whole number of elements.
+            let _ = self.consumer.0.end_read(0);
+        }
     }
+}
+
+/// To be asked before anything is done.
+fn usable() -> Result<(), DataPipeError> {
+    if is_forked() { Err(DataPipeError::Forked) } else { Ok(()) }
 }
 
 fn translate(error: core::DataPipeError) -> DataPipeError {

@@ -44,6 +44,8 @@ errors! {
         TooLarge => "the message is too large", InvalidInput;
         /// The message has to leave the process and cannot be serialized.
         NotSerializable => "the message cannot be serialized", InvalidInput;
+        /// This process was [forked off](crate#forking) one that uses the library.
+        Forked => "the process is the fork of one that uses the library", Unsupported;
     }
     /// Why no message was received.
     RecvError {
@@ -51,6 +53,8 @@ errors! {
         PeerClosed => "the peer is closed", BrokenPipe;
         /// The deadline has passed.
         DeadlineExceeded => "the deadline has passed", TimedOut;
+        /// This process was [forked off](crate#forking) one that uses the library.
+        Forked => "the process is the fork of one that uses the library", Unsupported;
     }
     /// Why no message was received at once.
     TryRecvError {
@@ -58,6 +62,8 @@ errors! {
         Empty => "there is no message", WouldBlock;
         /// Everything that was sent has been received, and the peer is closed or lost.
         PeerClosed => "the peer is closed", BrokenPipe;
+        /// This process was [forked off](crate#forking) one that uses the library.
+        Forked => "the process is the fork of one that uses the library", Unsupported;
     }
     /// Why two pipes were not fused. Both ends are closed.
     FuseError {
@@ -67,6 +73,8 @@ errors! {
         HasSent => "a message was sent from one of the ends", InvalidInput;
         /// They belong to different nodes.
         DifferentNodes => "the ends belong to different nodes", InvalidInput;
+        /// This process was [forked off](crate#forking) one that uses the library.
+        Forked => "the process is the fork of one that uses the library", Unsupported;
     }
     /// Why a message was not serialized.
     SerializeError {
@@ -81,6 +89,8 @@ errors! {
         Lost => "a handle could not be brought into this process", Other;
         /// The message was not serialized; its handles are inside its value.
         NotSerialized => "the message is not serialized", InvalidInput;
+        /// This process was [forked off](crate#forking) one that uses the library.
+        Forked => "the process is the fork of one that uses the library", Unsupported;
     }
     /// Why an operation on a data pipe failed.
     DataPipeError {
@@ -94,6 +104,8 @@ errors! {
         InvalidArgument => "the size does not fit the element size", InvalidInput;
         /// The memory could not be had.
         ResourceExhausted => "no memory for the pipe", OutOfMemory;
+        /// This process was [forked off](crate#forking) one that uses the library.
+        Forked => "the process is the fork of one that uses the library", Unsupported;
     }
     /// Why an operation on a shared buffer failed.
     BufferError {
@@ -108,6 +120,8 @@ errors! {
     WatchError {
         /// The watcher has a watch with that context, or of that object.
         AlreadyExists => "the context or the object is watched already", AlreadyExists;
+        /// This process was [forked off](crate#forking) one that uses the library.
+        Forked => "the process is the fork of one that uses the library", Unsupported;
     }
 }
 
@@ -147,6 +161,8 @@ pub enum WaitError {
     Unsatisfiable(SignalsState),
     /// The deadline has passed.
     DeadlineExceeded,
+    /// This process was [forked off](crate#forking) one that uses the library.
+    Forked,
 }
 
 impl fmt::Display for WaitError {
@@ -157,6 +173,7 @@ impl fmt::Display for WaitError {
             }
             WaitError::Unsatisfiable(state) => write!(f, "none of the signals can be raised any more: {state:?}"),
             WaitError::DeadlineExceeded => f.write_str("the deadline has passed"),
+            WaitError::Forked => RecvError::Forked.fmt(f),
         }
     }
 }
@@ -168,6 +185,7 @@ impl From<WaitError> for io::Error {
         let kind = match error {
             WaitError::Unsatisfiable(_) => io::ErrorKind::BrokenPipe,
             WaitError::DeadlineExceeded => io::ErrorKind::TimedOut,
+            WaitError::Forked => io::ErrorKind::Unsupported,
         };
         io::Error::new(kind, error)
     }
@@ -186,6 +204,8 @@ pub enum InvitationError {
     /// The socket cannot be used: it is no connected UNIX stream socket, or the system has no thread or
     /// descriptors left.
     Socket(io::Error),
+    /// This process was [forked off](crate#forking) one that uses the library.
+    Forked,
 }
 
 impl fmt::Display for InvitationError {
@@ -195,6 +215,7 @@ impl fmt::Display for InvitationError {
             InvitationError::AlreadyExists => f.write_str("a pipe of that name is attached already"),
             InvitationError::ResourceExhausted => f.write_str("the invitation holds too many pipes"),
             InvitationError::Socket(error) => write!(f, "the socket cannot be used: {error}"),
+            InvitationError::Forked => RecvError::Forked.fmt(f),
         }
     }
 }
@@ -213,6 +234,7 @@ impl From<InvitationError> for io::Error {
         match error {
             InvitationError::Socket(error) => error,
             InvitationError::AlreadyExists => io::Error::new(io::ErrorKind::AlreadyExists, error),
+            InvitationError::Forked => io::Error::new(io::ErrorKind::Unsupported, error),
             _ => io::Error::new(io::ErrorKind::InvalidInput, error),
         }
     }

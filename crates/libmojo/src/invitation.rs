@@ -2,8 +2,8 @@
 
 use crate::owned::Owned;
 use crate::{Connection, InvitationError, MessagePipe, Node, SendOptions};
-use libmojo_core::Socket;
 use libmojo_core::invitation as core;
+use libmojo_core::{Socket, forked_error, is_forked};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command};
@@ -64,6 +64,7 @@ impl Invitation {
 
     /// Attaches a new pipe under a name, any bytes, and returns this process's end. It can be used at once.
     pub fn attach(&self, name: &[u8]) -> Result<MessagePipe, InvitationError> {
+        usable()?;
         self.0.attach(name).map(MessagePipe::own).map_err(translate)
     }
 
@@ -103,7 +104,11 @@ impl Invitation {
         socket: impl Into<OwnedFd>,
         options: SendOptions,
     ) -> Result<Connection, (InvitationError, OwnedFd)> {
-        let transport = core::Transport::Connected(socket.into());
+        let socket = socket.into();
+        if let Err(error) = usable() {
+            return Err((error, socket));
+        }
+        let transport = core::Transport::Connected(socket);
         self.0.send(transport, options).map_err(|(error, socket)| (translate(error), socket))
     }
 }
@@ -140,9 +145,9 @@ impl Invitation {
     /// # Errors
     /// As for [`spawn`](Self::spawn).
     pub fn spawn_with(self, command: &mut Command, options: SendOptions) -> io::Result<(Child, Connection)> {
+        usable()?;
         let (ours, theirs) = Socket::pair()?;
-        let mut child = libmojo_core::spawn_with_socket(command, &theirs)?;
-        drop(theirs);
+        let mut child = libmojo_core::spawn_with_socket(command, theirs.into())?;
         match self.send_with(ours, options) {
             Ok(connection) => Ok((child, connection)),
             Err((error, _)) => {
@@ -161,6 +166,9 @@ impl AcceptedInvitation {
     /// # Errors
     /// `NotFound` if it was not started with one, or what accepting can fail with.
     pub fn inherited() -> io::Result<Self> {
+        if is_forked() {
+            return Err(forked_error());
+        }
         Self::accept(libmojo_core::inherited_socket()?).map_err(|(error, _)| error.into())
     }
 
@@ -198,6 +206,9 @@ impl AcceptedInvitation {
     }
 
     fn new(node: &Node, socket: OwnedFd, is_isolated: bool) -> Result<Self, (InvitationError, OwnedFd)> {
+        if let Err(error) = usable() {
+            return Err((error, socket));
+        }
         match core::Invitation::accept(node, socket, is_isolated) {
             Ok((accepted, connection)) => Ok(Self { inner: Owned::new(accepted), connection }),
             Err((error, socket)) => Err((translate(error), socket)),
@@ -212,8 +223,14 @@ impl AcceptedInvitation {
     /// Takes a pipe out by its name. It can be used at once. If the inviter turns out not to have attached one of
     /// that name, or it was extracted before, the pipe's peer is closed.
     pub fn extract(&self, name: &[u8]) -> Result<MessagePipe, InvitationError> {
+        usable()?;
         self.inner.extract(name).map(MessagePipe::own).map_err(translate)
     }
+}
+
+/// To be asked before anything is done.
+fn usable() -> Result<(), InvitationError> {
+    if is_forked() { Err(InvitationError::Forked) } else { Ok(()) }
 }
 
 fn translate(error: core::InvitationError) -> InvitationError {

@@ -31,6 +31,15 @@
 //! called from any thread. Each can be tried (`try_recv`), waited for by blocking (`recv`, `recv_timeout`,
 //! [`wait_many`]), or awaited by a task of any executor (`recv_async`, [`Waitable::ready`]).
 //!
+//! # Forking
+//!
+//! A process that is forked off without executing a program has a copy of everything and can use none of it: the
+//! objects and connections are its parent's, who notices nothing, and neither do those that are connected to it. Every
+//! operation fails there, with an error named `Forked` or of the kind
+//! [`Unsupported`](std::io::ErrorKind::Unsupported); those that cannot fail do nothing; dropping an object does
+//! nothing. What is memory and nothing else goes on: payloads, values in messages, shared buffers and their mappings.
+//! A process that forks before it uses the library can use it on both sides.
+//!
 //! # Features
 //!
 //! The crate has none yet.

@@ -1,6 +1,7 @@
 //! Messages.
 
 use crate::{Handle, SerializeError, TakeError};
+use libmojo_core::is_forked;
 use libmojo_core::message::{
     Context, Message as CoreMessage, SerializeError as CoreSerializeError, TakeError as CoreTakeError,
 };
@@ -67,9 +68,14 @@ impl Message {
     }
 
     /// Attaches a handle behind those already attached. It comes back if the message carries a value, was
-    /// received, or has [`MAX_ATTACHMENTS`](crate::limits::MAX_ATTACHMENTS) already.
+    /// received, or has [`MAX_ATTACHMENTS`](crate::limits::MAX_ATTACHMENTS) already, and in a
+    /// [forked](crate#forking) process.
     pub fn attach(&mut self, handle: impl Into<Handle>) -> Result<(), Handle> {
-        let object = Object::from(handle.into());
+        let handle = handle.into();
+        if is_forked() {
+            return Err(handle);
+        }
+        let object = Object::from(handle);
         // An owned handle is open and in nobody else's use, so it can always be sent.
         let refused = match object.begin_transit() {
             Ok(()) => match Object::attach_all(vec![object.clone()], &mut self.0) {
@@ -122,6 +128,9 @@ impl Message {
 
     /// Takes the attached handles out.
     pub fn take_handles(&mut self) -> Result<Vec<Handle>, TakeError> {
+        if is_forked() {
+            return Err(TakeError::Forked);
+        }
         self.0.commit_as_is();
         match self.0.take_attachments() {
             Ok(objects) => Ok(objects.into_iter().filter_map(|object| Handle::try_from(object).ok()).collect()),

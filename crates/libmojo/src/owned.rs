@@ -1,5 +1,6 @@
 //! Ownership of an engine object, which is otherwise shared by reference.
 
+use libmojo_core::is_forked;
 use libmojo_core::object::Object;
 use std::fmt;
 use std::ops::Deref;
@@ -32,7 +33,10 @@ impl<T: Clone + Into<Object>> Deref for Owned<T> {
 
 impl<T: Clone + Into<Object>> Drop for Owned<T> {
     fn drop(&mut self) {
-        if !self.is_released {
+        if is_forked() {
+            // The object is the parent's. Nothing of it goes away here.
+            std::mem::forget(self.inner.clone());
+        } else if !self.is_released {
             self.inner.clone().into().close();
         }
     }
@@ -40,6 +44,6 @@ impl<T: Clone + Into<Object>> Drop for Owned<T> {
 
 impl<T: Clone + Into<Object> + fmt::Debug> fmt::Debug for Owned<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
+        if is_forked() { f.write_str("(of the parent)") } else { self.inner.fmt(f) }
     }
 }

@@ -4,6 +4,7 @@ use crate::owned::Owned;
 use crate::{
     FuseError, Message, Node, RecvError, SendError, SendErrorKind, Signals, TryRecvError, WaitError, Waitable,
 };
+use libmojo_core::is_forked;
 use libmojo_core::pipe::{self as core, Pipe};
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,9 @@ impl MessagePipe {
     /// The message comes back with the reason. A message that was accepted can still be lost if the peer closes
     /// before it reads it.
     pub fn send(&self, message: Message) -> Result<(), SendError> {
+        if is_forked() {
+            return Err(SendError { kind: SendErrorKind::Forked, message });
+        }
         self.0.send(message.into()).map_err(|(error, message)| SendError {
             kind: match error {
                 core::SendError::Empty => SendErrorKind::Empty,
@@ -58,6 +62,9 @@ impl MessagePipe {
 
     /// Receives the oldest message, if there is one.
     pub fn try_recv(&self) -> Result<Message, TryRecvError> {
+        if is_forked() {
+            return Err(TryRecvError::Forked);
+        }
         match self.0.receive() {
             Ok(message) => Ok(message.into()),
             Err(core::ReceiveError::Empty) => Err(TryRecvError::Empty),
@@ -85,12 +92,14 @@ impl MessagePipe {
             match self.try_recv() {
                 Ok(message) => return Ok(message),
                 Err(TryRecvError::PeerClosed) => return Err(RecvError::PeerClosed),
+                Err(TryRecvError::Forked) => return Err(RecvError::Forked),
                 Err(TryRecvError::Empty) => {}
             }
             match self.wait(Signals::READABLE, deadline) {
                 Ok(_) => {}
                 Err(WaitError::Unsatisfiable(_)) => return Err(RecvError::PeerClosed),
                 Err(WaitError::DeadlineExceeded) => return Err(RecvError::DeadlineExceeded),
+                Err(WaitError::Forked) => return Err(RecvError::Forked),
             }
         }
     }
@@ -101,10 +110,13 @@ impl MessagePipe {
             match self.try_recv() {
                 Ok(message) => return Ok(message),
                 Err(TryRecvError::PeerClosed) => return Err(RecvError::PeerClosed),
+                Err(TryRecvError::Forked) => return Err(RecvError::Forked),
                 Err(TryRecvError::Empty) => {}
             }
-            if self.ready(Signals::READABLE).await.is_err() {
-                return Err(RecvError::PeerClosed);
+            match self.ready(Signals::READABLE).await {
+                Ok(_) => {}
+                Err(WaitError::Forked) => return Err(RecvError::Forked),
+                Err(_) => return Err(RecvError::PeerClosed),
             }
         }
     }
@@ -115,6 +127,9 @@ impl MessagePipe {
     /// # Errors
     /// On failure both ends are closed.
     pub fn fuse(self, other: MessagePipe) -> Result<(), FuseError> {
+        if is_forked() {
+            return Err(FuseError::Forked);
+        }
         self.release().fuse(&other.release()).map_err(|error| match error {
             core::FuseError::SamePipe => FuseError::SamePipe,
             core::FuseError::HasSent => FuseError::HasSent,

@@ -1,6 +1,7 @@
 //! Waiting for signals.
 
 use crate::{Consumer, MessagePipe, Producer, Signals, SignalsState, WaitError};
+use libmojo_core::is_forked;
 use libmojo_core::object::Object;
 use libmojo_core::wait::{self as core, Interest, Signalled};
 use std::future::Future;
@@ -18,13 +19,19 @@ pub(crate) use sealed::Sealed;
 
 /// An object with signals: an end of a message pipe or of a data pipe.
 pub trait Waitable: Sealed {
-    /// The present signals.
+    /// The present signals; none in a [forked](crate#forking) process.
     fn signals(&self) -> SignalsState {
+        if is_forked() {
+            return SignalsState::default();
+        }
         self.object().signals()
     }
 
     /// Blocks the thread until any of `signals` is raised, or none can be any more, or the deadline has passed.
     fn wait(&self, signals: Signals, deadline: Option<Instant>) -> Result<SignalsState, WaitError> {
+        if is_forked() {
+            return Err(WaitError::Forked);
+        }
         let object = self.object();
         core::wait(Interest::new(&object, signals), deadline).map_err(|error| translate(error, &object))
     }
@@ -64,6 +71,9 @@ impl Future for Ready {
     type Output = Result<SignalsState, WaitError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if is_forked() {
+            return Poll::Ready(Err(WaitError::Forked));
+        }
         let outcome = Pin::new(&mut self.0).poll(context);
         outcome.map(|outcome| outcome.map_err(|error| translate(error, &self.1)))
     }
@@ -95,6 +105,9 @@ pub fn wait_many(
     objects: &[(&dyn Waitable, Signals)],
     deadline: Option<Instant>,
 ) -> Result<(usize, SignalsState), (usize, WaitError)> {
+    if is_forked() {
+        return Err((0, WaitError::Forked));
+    }
     let objects: Vec<(Object, Signals)> = objects.iter().map(|(object, signals)| (object.object(), *signals)).collect();
     let interests: Vec<_> = objects.iter().map(|(object, signals)| Interest::new(object, *signals)).collect();
     core::wait_many(&interests, deadline).map_err(|(at, error)| match objects.get(at) {

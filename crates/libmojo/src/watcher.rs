@@ -3,6 +3,7 @@
 use crate::owned::Owned;
 use crate::{Notification, Signals, Waitable, WatchError};
 use libmojo_core::watcher as core;
+use libmojo_core::{forked_error, is_forked};
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -58,6 +59,9 @@ impl Watcher {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn pollable(callback: impl Fn(Notification) + Send + Sync + 'static) -> io::Result<(Self, OwnedFd)> {
+        if is_forked() {
+            return Err(forked_error());
+        }
         let (watcher, descriptor) = core::Watcher::pollable(callback)?;
         Ok((Self(Owned::new(watcher)), descriptor))
     }
@@ -71,6 +75,9 @@ impl Watcher {
     /// Begins to watch an object for any of `signals`. `context` tells its notifications from others. The watch
     /// ends when the object is dropped or sent away, by [`cancel`](Self::cancel), or with the watcher.
     pub fn watch(&self, object: &dyn Waitable, signals: Signals, context: usize) -> Result<(), WatchError> {
+        if is_forked() {
+            return Err(WatchError::Forked);
+        }
         match self.0.watch(&object.object(), signals, Signals::NONE, context) {
             Ok(()) => Ok(()),
             // What is borrowed is open and has signals, so there is no other reason.
@@ -80,12 +87,16 @@ impl Watcher {
 
     /// Ends a watch; its last notification says that it is cancelled. False if there is none with this context.
     pub fn cancel(&self, context: usize) -> bool {
-        self.0.cancel(context)
+        !is_forked() && self.0.cancel(context)
     }
 
     /// Arms the watcher. If some watches are ready already, it stays disarmed, and up to `limit` of these come
-    /// back; repeated calls get round to each of them. A watcher without watches can always be armed.
+    /// back; repeated calls get round to each of them. A watcher without watches can always be armed;
+    /// in a [forked](crate#forking) process none can.
     pub fn arm(&self, limit: usize) -> Result<(), Vec<Notification>> {
+        if is_forked() {
+            return Err(Vec::new());
+        }
         match self.0.arm(limit) {
             Ok(()) | Err(core::ArmError::NotFound | core::ArmError::InvalidArgument) => Ok(()),
             Err(core::ArmError::Ready(ready)) => Err(ready),

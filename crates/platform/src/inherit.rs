@@ -6,11 +6,10 @@
 //! the process can tell that it is the right one and not something that got the same number in a process that has
 //! merely inherited the variable.
 
-use crate::Socket;
 use rustix::io::{FdFlags, fcntl_setfd};
 use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -24,15 +23,15 @@ pub const INHERITED_SOCKET: &str = "LIBMOJO_INVITATION";
 ///
 /// # Errors
 /// What starting a process can fail with.
-pub fn spawn_with_socket(command: &mut Command, socket: &Socket) -> io::Result<Child> {
-    let number = socket.as_fd().as_raw_fd();
-    command.env(INHERITED_SOCKET, format!("{number}:{}", rustix::fs::fstat(socket)?.st_ino));
+pub fn spawn_with_socket(command: &mut Command, socket: OwnedFd) -> io::Result<Child> {
+    let number = socket.as_raw_fd();
+    command.env(INHERITED_SOCKET, format!("{number}:{}", rustix::fs::fstat(&socket)?.st_ino));
     // The command keeps the closure, and may start other processes later.
     let is_wanted = Arc::new(AtomicBool::new(true));
     let wanted = is_wanted.clone();
     let pass_on = move || {
         if wanted.load(Ordering::Relaxed) {
-            // SAFETY: open in this process, which is a copy of one in which `socket` is borrowed.
+            // SAFETY: open in this process, which is a copy of one in which `socket` is open until this is over.
             let socket = unsafe { BorrowedFd::borrow_raw(number) };
             fcntl_setfd(socket, FdFlags::empty())?;
         }
@@ -41,6 +40,7 @@ pub fn spawn_with_socket(command: &mut Command, socket: &Socket) -> io::Result<C
     // SAFETY: between fork and exec the closure reads a word and makes a system call, and does nothing else.
     unsafe { command.pre_exec(pass_on) };
     let child = command.spawn();
+    drop(socket);
     is_wanted.store(false, Ordering::Relaxed);
     command.env_remove(INHERITED_SOCKET);
     child

@@ -20,17 +20,20 @@
 //! - [`Doorbell`]: a descriptor that threads of this process make readable for one another.
 //! - [`spawn_with_socket`]: starting a process that inherits a socket and nothing else, and [`inherited_socket`], with
 //!   which it finds that.
+//! - [`is_forked`]: whether this process is the copy of one that used the library; no such copy keeps sockets,
+//!   listeners, pollers, or mappings of the library's own.
 //! - [`random`]: bytes that nobody can guess; [`monotonic_micros`]: a clock that never goes back, the same for all
 //!   processes; and [`open_descriptor_count`], for tests that look for leaks.
 //!
 //! Every descriptor made or received here is not inherited by executed programs from its first moment.
 //!
-//! `mapping` and `inherit` are the only modules with unsafe code.
+//! `mapping`, `inherit` and `fork` are the only modules with unsafe code.
 #![deny(unsafe_code)]
 
 mod descriptor;
 mod doorbell;
 mod entropy;
+mod fork;
 mod futex;
 mod inherit;
 mod listener;
@@ -43,6 +46,7 @@ mod time;
 pub use descriptor::open_descriptor_count;
 pub use doorbell::Doorbell;
 pub use entropy::random;
+pub use fork::{forked_error, is_forked};
 pub use futex::{MAX_WATCHED, Slept, Watched, can_watch_several, current_processor, sleep, wake_one};
 pub use inherit::{INHERITED_SOCKET, inherited_socket, spawn_with_socket};
 pub use listener::{Credentials, Listener};

@@ -1,6 +1,7 @@
 //! Sockets that strangers connect to by a name: of a file, or abstract.
 
 use crate::Socket;
+use crate::fork::{Private, forked_error, is_forked};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -14,10 +15,11 @@ use std::time::Instant;
 /// How many connections wait to be accepted before the next are refused or made to wait.
 const BACKLOG: i32 = 128;
 
-/// A listening socket. One that was bound to a file takes it away when dropped.
+/// A listening socket. One that was bound to a file takes it away when dropped. Processes that are forked off this one
+/// do not keep it.
 #[derive(Debug)]
 pub struct Listener {
-    socket: OwnedFd,
+    socket: Private,
     _file: Option<OwnFile>,
 }
 
@@ -73,8 +75,8 @@ impl Listener {
     }
 
     fn listen(socket: OwnedFd, file: Option<OwnFile>) -> io::Result<Self> {
-        let listener = Self { socket, _file: file };
-        rustix::net::listen(&listener.socket, BACKLOG)?;
+        let listener = Self { socket: Private::new(socket), _file: file };
+        rustix::net::listen(listener.as_fd(), BACKLOG)?;
         Ok(listener)
     }
 
@@ -84,14 +86,17 @@ impl Listener {
     /// `InvalidInput` if it is none; it comes back.
     pub fn from_fd(socket: OwnedFd) -> Result<Self, (io::Error, OwnedFd)> {
         match check(&socket) {
-            Ok(()) => Ok(Self { socket, _file: None }),
+            Ok(()) => Ok(Self { socket: Private::new(socket), _file: None }),
             Err(error) => Err((error, socket)),
         }
     }
 
     /// Takes the next connection, if there is one.
     pub fn accept(&self) -> io::Result<Option<Socket>> {
-        match rustix::io::retry_on_intr(|| rustix::net::accept_with(&self.socket, SocketFlags::CLOEXEC)) {
+        if is_forked() {
+            return Err(forked_error());
+        }
+        match rustix::io::retry_on_intr(|| rustix::net::accept_with(self.as_fd(), SocketFlags::CLOEXEC)) {
             Ok(socket) => Socket::from_fd(socket).map(Some).map_err(|(error, _)| error),
             // Gone before it was taken.
             Err(Errno::AGAIN | Errno::CONNABORTED) => Ok(None),
@@ -103,11 +108,14 @@ impl Listener {
 impl Listener {
     /// Waits until there is a connection to accept. False if the deadline has passed before.
     pub fn wait(&self, deadline: Option<Instant>) -> io::Result<bool> {
+        if is_forked() {
+            return Err(forked_error());
+        }
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             // One that cannot be expressed is as good as none.
             let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-            match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], timeout.as_ref()) {
+            match poll(&mut [PollFd::new(self, PollFlags::IN)], timeout.as_ref()) {
                 Ok(0) if left.is_some_and(|left| left.is_zero()) => return Ok(false),
                 Ok(0) | Err(Errno::INTR) => {}
                 Ok(_) => return Ok(true),
@@ -126,12 +134,15 @@ impl AsFd for Listener {
 impl From<Listener> for OwnedFd {
     /// The bare socket; a file that it was bound to is taken away.
     fn from(listener: Listener) -> OwnedFd {
-        listener.socket
+        listener.socket.into_inner()
     }
 }
 
 impl Drop for OwnFile {
     fn drop(&mut self) {
+        if is_forked() {
+            return;
+        }
         let is_own = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino()) == self.identity;
         if std::fs::symlink_metadata(&self.path).is_ok_and(is_own) {
             // If it cannot be removed, the next one to listen there does it.

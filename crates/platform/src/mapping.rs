@@ -1,5 +1,5 @@
 #![allow(unsafe_code)]
-//! Memory that other processes may write to at any moment. The only unsafe code of the crate.
+//! Memory that other processes may write to at any moment.
 //!
 //! Two rules follow from that. Nobody ever holds a reference to such memory, for a reference promises that the
 //! bytes behind it stay as they are; bytes are only copied in and out, and words are only reached as atomics. And
@@ -13,6 +13,7 @@
 //! race is between processes, outside of what this program's compiler can see or assume anything from, and all that
 //! comes of it is arbitrary bytes in a buffer for bytes.
 
+use crate::fork::is_forked;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 use std::fmt;
 use std::io;
@@ -29,6 +30,7 @@ pub struct Mapping {
     offset: usize,
     len: usize,
     read_only: bool,
+    is_inherited: bool,
 }
 
 /// Why an access to a mapping was refused.
@@ -69,8 +71,14 @@ unsafe impl Sync for Mapping {}
 
 impl Mapping {
     /// Maps `len` bytes of a memory object from `offset` on. The caller has made sure that the object is, and
-    /// stays, at least that long.
-    pub(crate) fn new(fd: BorrowedFd<'_>, offset: u64, len: usize, read_only: bool) -> io::Result<Self> {
+    /// stays, at least that long. Processes that are forked off this one have the mapping only if `is_inherited`.
+    pub(crate) fn new(
+        fd: BorrowedFd<'_>,
+        offset: u64,
+        len: usize,
+        read_only: bool,
+        is_inherited: bool,
+    ) -> io::Result<Self> {
         let page = rustix::param::page_size();
         let within_page = usize::try_from(offset % page as u64).map_err(|_| io::ErrorKind::InvalidInput)?;
         let base_len = len.checked_add(within_page).ok_or(io::ErrorKind::InvalidInput)?;
@@ -81,9 +89,12 @@ impl Mapping {
         let base =
             unsafe { rustix::mm::mmap(std::ptr::null_mut(), base_len, protection, MapFlags::SHARED, fd, aligned) }?;
         let base = NonNull::new(base.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
-        let mapping = Self { base, base_len, offset: within_page, len, read_only };
+        let mapping = Self { base, base_len, offset: within_page, len, read_only, is_inherited };
+        if is_inherited {
+            return Ok(mapping);
+        }
         // A child made by fork must not take part in what the indices in this memory say of its parent. Refusal is
-        // harmless: programs that only execute others never get to use the copy.
+        // harmless: such a child does not get to use the copy.
         // SAFETY: the range is exactly the mapping made above, and keeping it out of children affects nothing here.
         let _ = unsafe { rustix::mm::madvise(mapping.base.as_ptr().cast(), base_len, Advice::LinuxDontFork) };
         Ok(mapping)
@@ -200,6 +211,10 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
+        if !self.is_inherited && is_forked() {
+            // The range is not mapped here, and may have come to be something else.
+            return;
+        }
         // SAFETY: the range is exactly what `mmap` returned to `new`; every borrow of its contents has ended with
         // the borrows of `self`, and addresses handed out by `as_ptr` are documented to end here.
         let _ = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.base_len) };
@@ -306,12 +321,15 @@ mod tests {
     }
 
     #[test]
-    fn children_do_not_inherit_mappings() {
-        let mapping = SharedMemory::create(4096, false).unwrap().map(0, 4096).unwrap();
-        let start = format!("{:x}-", mapping.as_ptr().addr());
-        let all = std::fs::read_to_string("/proc/self/smaps").unwrap();
-        let own = all.lines().skip_while(|line| !line.starts_with(&start));
-        let flags = own.into_iter().find_map(|line| line.strip_prefix("VmFlags:")).unwrap();
-        assert!(flags.split_whitespace().any(|flag| flag == "dc"), "{flags}");
+    fn children_inherit_no_mappings_but_those_that_are_meant_for_them() {
+        let memory = SharedMemory::create(4096, false).unwrap();
+        for (mapping, is_kept_back) in [(memory.map(0, 4096), true), (memory.map_inherited(0, 4096), false)] {
+            let mapping = mapping.unwrap();
+            let start = format!("{:x}-", mapping.as_ptr().addr());
+            let all = std::fs::read_to_string("/proc/self/smaps").unwrap();
+            let own = all.lines().skip_while(|line| !line.starts_with(&start));
+            let flags = own.into_iter().find_map(|line| line.strip_prefix("VmFlags:")).unwrap();
+            assert_eq!(flags.split_whitespace().any(|flag| flag == "dc"), is_kept_back, "{flags}");
+        }
     }
 }

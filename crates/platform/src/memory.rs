@@ -144,18 +144,30 @@ impl SharedMemory {
     }
 
     /// Maps `len` bytes from any `offset` (in bytes) on, shared with all other mappings of the object; writable if
-    /// the reference is. The mapping is not there in children that this process forks.
+    /// the reference is. Processes that are forked off this one do not have the mapping.
     ///
     /// # Errors
     /// `InvalidInput` if the range is empty or not within the object, or what the system says.
     pub fn map(&self, offset: u64, len: usize) -> io::Result<Mapping> {
+        self.map_for(offset, len, false)
+    }
+
+    /// Like [`map`](Self::map), but processes that are forked off this one have the mapping too.
+    ///
+    /// # Errors
+    /// As for [`map`](Self::map).
+    pub fn map_inherited(&self, offset: u64, len: usize) -> io::Result<Mapping> {
+        self.map_for(offset, len, true)
+    }
+
+    fn map_for(&self, offset: u64, len: usize, is_inherited: bool) -> io::Result<Mapping> {
         let end = u64::try_from(len).ok().and_then(|len| offset.checked_add(len));
         if len == 0 || end.is_none_or(|end| end > self.len) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         match (&self.writable, &self.read_only) {
-            (Some(fd), _) => Mapping::new(fd.as_fd(), offset, len, false),
-            (None, Some(fd)) => Mapping::new(fd.as_fd(), offset, len, true),
+            (Some(fd), _) => Mapping::new(fd.as_fd(), offset, len, false, is_inherited),
+            (None, Some(fd)) => Mapping::new(fd.as_fd(), offset, len, true, is_inherited),
             (None, None) => Err(invalid_data()),
         }
     }
@@ -313,7 +325,7 @@ mod tests {
         assert_eq!(&bytes, b"hi");
         assert_eq!(mapping.write(0, b"x"), Err(crate::AccessError::ReadOnly));
         let (_, fd) = read_only.into_descriptors();
-        assert!(Mapping::new(fd.unwrap().as_fd(), 0, 100, false).is_err());
+        assert!(Mapping::new(fd.unwrap().as_fd(), 0, 100, false, false).is_err());
     }
 
     #[test]

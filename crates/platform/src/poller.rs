@@ -1,11 +1,12 @@
 //! Waiting for many sockets at once.
 
 use crate::Doorbell;
+use crate::fork::Private;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 /// How many events are taken from the system at a time.
@@ -17,10 +18,11 @@ const WAKE: u64 = u64::MAX;
 /// The longest wait that every version of the system takes, some 24 days.
 const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// A set of sockets to wait for. Level-triggered: what is not dealt with is reported again.
+/// A set of sockets to wait for. Level-triggered: what is not dealt with is reported again. Processes that are forked
+/// off this one do not keep it: it would be the same set.
 #[derive(Debug)]
 pub struct Poller {
-    epoll: OwnedFd,
+    epoll: Private,
     wake: Doorbell,
 }
 
@@ -50,7 +52,7 @@ impl Poller {
     /// # Errors
     /// What the system says if there is no descriptor left.
     pub fn new() -> io::Result<Self> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let epoll = Private::new(epoll::create(epoll::CreateFlags::CLOEXEC)?);
         let wake = Doorbell::new()?;
         epoll::add(&epoll, wake.as_fd(), epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN)?;
         Ok(Self { epoll, wake })

@@ -1,5 +1,6 @@
 //! Connected UNIX stream sockets that carry bytes and descriptors.
 
+use crate::fork::{Private, is_forked};
 use rustix::io::Errno;
 use rustix::net::sockopt;
 use rustix::net::{
@@ -16,9 +17,9 @@ pub const MAX_DESCRIPTORS_PER_SEND: usize = 253;
 const CONTROL_BYTES: usize = rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS_PER_SEND));
 
 /// One end of a connection to another process. No method blocks, and none changes the flags of the socket, which
-/// other processes may share.
+/// other processes may share. Processes that are forked off this one do not keep it, so that its end is seen.
 #[derive(Debug)]
-pub struct Socket(OwnedFd);
+pub struct Socket(Private);
 
 /// What one call to [`Socket::recv`] brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl Socket {
     pub fn pair() -> io::Result<(Socket, Socket)> {
         let flags = SocketFlags::CLOEXEC;
         let (a, b) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        Ok((Socket(a), Socket(b)))
+        Ok((Socket(Private::new(a)), Socket(Private::new(b))))
     }
 
     /// Takes a connected UNIX stream socket; from now on it is not inherited by executed programs, and does not
@@ -50,7 +51,7 @@ impl Socket {
     /// `InvalidInput` for anything that is not such a socket, or what the system says.
     pub fn from_fd(fd: OwnedFd) -> Result<Socket, (io::Error, OwnedFd)> {
         match check(&fd) {
-            Ok(()) => Ok(Socket(fd)),
+            Ok(()) => Ok(Socket(Private::new(fd))),
             Err(error) => Err((error, fd)),
         }
     }
@@ -74,7 +75,7 @@ impl Socket {
             if !descriptors.is_empty() {
                 control.push(SendAncillaryMessage::ScmRights(descriptors));
             }
-            rustix::net::sendmsg(&self.0, bytes, &mut control, flags)
+            rustix::net::sendmsg(self.0.as_fd(), bytes, &mut control, flags)
         })?;
         Ok(sent)
     }
@@ -83,18 +84,21 @@ impl Socket {
     /// descriptors are not inherited by executed programs.
     ///
     /// # Errors
-    /// `WouldBlock` if there is nothing, `ConnectionReset` if the other side went away without having read
+    /// `WouldBlock` if there is nothing, as ever in a process that was forked off, `ConnectionReset` if the other side went away without having read
     /// everything (and all that it sent has been received), `InvalidInput` for an empty buffer, with which nothing
     /// could be told from the end.
     pub fn recv(&self, buffer: &mut [u8], descriptors: &mut Vec<OwnedFd>) -> io::Result<Received> {
         if buffer.is_empty() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
+        if is_forked() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         let mut space = [MaybeUninit::uninit(); CONTROL_BYTES];
         let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let received = loop {
-            match rustix::net::recvmsg(&self.0, &mut [IoSliceMut::new(buffer)], &mut control, flags) {
+            match rustix::net::recvmsg(self.0.as_fd(), &mut [IoSliceMut::new(buffer)], &mut control, flags) {
                 Err(Errno::INTR) => {}
                 outcome => break outcome?,
             }
@@ -111,7 +115,7 @@ impl Socket {
     /// Ends the connection in both directions. The other side still receives what was sent.
     pub fn shutdown(&self) {
         // Fails only if the connection has ended already.
-        let _ = rustix::net::shutdown(&self.0, Shutdown::Both);
+        let _ = rustix::net::shutdown(self.0.as_fd(), Shutdown::Both);
     }
 }
 
@@ -141,7 +145,7 @@ impl AsFd for Socket {
 
 impl From<Socket> for OwnedFd {
     fn from(socket: Socket) -> OwnedFd {
-        socket.0
+        socket.0.into_inner()
     }
 }
 
@@ -150,7 +154,7 @@ mod tests {
     use super::*;
     use std::io::{Read, Write};
 
-    fn is_cloexec(fd: &OwnedFd) -> bool {
+    fn is_cloexec(fd: impl AsFd) -> bool {
         rustix::io::fcntl_getfd(fd).unwrap().contains(rustix::io::FdFlags::CLOEXEC)
     }
 
@@ -209,12 +213,12 @@ mod tests {
     #[test]
     fn sockets_are_not_inherited_and_keep_their_file_flags() {
         let (a, b) = Socket::pair().unwrap();
-        assert!(is_cloexec(&a.0) && is_cloexec(&b.0));
+        assert!(is_cloexec(&a) && is_cloexec(&b));
         let given: OwnedFd = std::os::unix::net::UnixStream::pair().unwrap().0.into();
         rustix::io::fcntl_setfd(&given, rustix::io::FdFlags::empty()).unwrap();
         let before = rustix::fs::fcntl_getfl(&given).unwrap();
         let socket = Socket::from_fd(given).unwrap();
-        assert!(is_cloexec(&socket.0));
+        assert!(is_cloexec(&socket));
         let _ = socket.recv(&mut [0; 1], &mut Vec::new());
         let _ = socket.send(&[IoSlice::new(b"x")], &[]);
         assert_eq!(rustix::fs::fcntl_getfl(socket).unwrap(), before);

@@ -3,7 +3,9 @@
 
 use crate::args::{MojoOptions, Out, flags};
 use crate::handles::{self, MojoHandle};
-use crate::result::{FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, Outcome, RESOURCE_EXHAUSTED, code};
+use crate::result::{
+    FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, Outcome, RESOURCE_EXHAUSTED, code, refuse_if_forked,
+};
 use libmojo_core::Mapping;
 use libmojo_core::buffer::{BufferError, SharedBuffer};
 use libmojo_core::limits::Limits;
@@ -23,6 +25,7 @@ pub unsafe extern "C" fn MojoCreateSharedBuffer(
     num_bytes: u64,
     shared_buffer_handle: *mut MojoHandle,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a place to write to.
     let output = unsafe { Out::required(shared_buffer_handle) };
     // SAFETY: the caller passes null or a structure that begins with its size.
@@ -44,6 +47,7 @@ pub unsafe extern "C" fn MojoDuplicateBufferHandle(
     options: *const MojoOptions,
     new_buffer_handle: *mut MojoHandle,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a place to write to.
     let output = unsafe { Out::required(new_buffer_handle) };
     // SAFETY: the caller passes null or a structure that begins with its size.
@@ -67,6 +71,7 @@ pub unsafe extern "C" fn MojoMapBuffer(
     address: *mut *mut u8,
     _flags: u32,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a place to write to.
     let output = unsafe { Out::required(address) };
     let map = || {
@@ -89,6 +94,7 @@ pub unsafe extern "C" fn MojoMapBuffer(
 /// Ends a mapping.
 #[unsafe(no_mangle)]
 pub extern "C" fn MojoUnmapBuffer(address: *mut u8) -> MojoResult {
+    refuse_if_forked!();
     let mapping = MAPPINGS.lock().remove(&address.addr());
     code(mapping.map(drop).ok_or(INVALID_ARGUMENT))
 }

@@ -5,7 +5,7 @@ use crate::args::{MojoOptions, Out, bytes, bytes_mut, flags, read, two_required}
 use crate::handles::{self, MojoHandle};
 use crate::result::{
     BUSY, FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, OUT_OF_RANGE, Outcome, RESOURCE_EXHAUSTED, SHOULD_WAIT,
-    code,
+    code, refuse_if_forked,
 };
 use libmojo_core::data_pipe::{Consumer, DataPipeError, Producer, ReadInto, create_data_pipe};
 use libmojo_core::node::Node;
@@ -38,6 +38,7 @@ pub unsafe extern "C" fn MojoCreateDataPipe(
     data_pipe_producer_handle: *mut MojoHandle,
     data_pipe_consumer_handle: *mut MojoHandle,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or places to write to.
     let outputs = unsafe { two_required(data_pipe_producer_handle, data_pipe_consumer_handle) };
     // SAFETY: the caller passes null or a structure that begins with its size.
@@ -79,6 +80,7 @@ pub unsafe extern "C" fn MojoWriteData(
     num_bytes: *mut u32,
     flags: u32,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a place to read and write.
     let num_bytes = unsafe { Out::required(num_bytes) };
     let write = || {
@@ -104,6 +106,7 @@ pub unsafe extern "C" fn MojoBeginWriteData(
     buffer_num_bytes: *mut u32,
     flags: u32,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or places to write to.
     let outputs = unsafe { two_required(buffer, buffer_num_bytes) };
     let begin = || {
@@ -123,6 +126,7 @@ pub unsafe extern "C" fn MojoBeginWriteData(
 /// Ends a two-phase write.
 #[unsafe(no_mangle)]
 pub extern "C" fn MojoEndWriteData(data_pipe_producer_handle: MojoHandle, num_bytes_written: u32) -> MojoResult {
+    refuse_if_forked!();
     let producer = producer(data_pipe_producer_handle);
     code(producer.and_then(|producer| producer.end_write(num_bytes_written).map_err(data_code)))
 }
@@ -135,6 +139,7 @@ pub unsafe extern "C" fn MojoReadData(
     num_bytes: *mut u32,
     flags: u32,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a place to read and write.
     let num_bytes = unsafe { Out::required(num_bytes) };
     let read = || {
@@ -174,6 +179,7 @@ pub unsafe extern "C" fn MojoBeginReadData(
     buffer_num_bytes: *mut u32,
     flags: u32,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or places to write to.
     let outputs = unsafe { two_required(buffer, buffer_num_bytes) };
     let begin = || {
@@ -193,6 +199,7 @@ pub unsafe extern "C" fn MojoBeginReadData(
 /// Ends a two-phase read.
 #[unsafe(no_mangle)]
 pub extern "C" fn MojoEndReadData(data_pipe_consumer_handle: MojoHandle, num_bytes_read: u32) -> MojoResult {
+    refuse_if_forked!();
     let consumer = consumer(data_pipe_consumer_handle);
     code(consumer.and_then(|consumer| consumer.end_read(num_bytes_read).map_err(data_code)))
 }

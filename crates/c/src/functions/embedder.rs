@@ -6,6 +6,7 @@ use crate::args::{Out, read};
 use crate::callbacks::{MojoProcessErrorHandler, error_handler};
 use crate::result::{
     BUSY, DEADLINE_EXCEEDED, FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, OK, Outcome, RESOURCE_EXHAUSTED, code,
+    refuse_if_forked,
 };
 use crate::time::{INDEFINITE, deadline_after};
 use libmojo_core::limits::Limits;
@@ -86,6 +87,7 @@ pub extern "C" fn MojoSetDefaultProcessErrorHandler(
     handler: Option<MojoProcessErrorHandler>,
     context: usize,
 ) -> MojoResult {
+    refuse_if_forked!();
     Node::process().set_default_error_handler(handler.map(|handler| error_handler(handler, context)));
     OK
 }
@@ -103,6 +105,7 @@ enum DriverSlot {
 /// Leaves the I/O to the program.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn MojoDriveIo(descriptor: *mut i32) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a place to write to.
     let output = unsafe { Out::required(descriptor) };
     let drive = || {
@@ -122,12 +125,14 @@ pub unsafe extern "C" fn MojoDriveIo(descriptor: *mut i32) -> MojoResult {
 /// Does what I/O there is to do.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn MojoRunIo(patience: *mut u64) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a place to write to.
     let output = unsafe { Out::optional(patience) };
     let slot = std::mem::replace(&mut *DRIVER.lock(), DriverSlot::Busy);
     match slot {
         DriverSlot::Idle(mut driver) => {
             let left = driver.run_once();
+            refuse_if_forked!();
             *DRIVER.lock() = DriverSlot::Idle(driver);
             if let Some(output) = output {
                 output.set(left.map_or(INDEFINITE, |left| u64::try_from(left.as_micros()).unwrap_or(INDEFINITE)));
@@ -145,11 +150,13 @@ pub unsafe extern "C" fn MojoRunIo(patience: *mut u64) -> MojoResult {
 /// Waits until everything that was written is out.
 #[unsafe(no_mangle)]
 pub extern "C" fn MojoFlush(deadline: u64) -> MojoResult {
+    refuse_if_forked!();
     if Node::process().flush(deadline_after(deadline)) { OK } else { DEADLINE_EXCEEDED }
 }
 
 /// Ends all connections to other processes.
 #[unsafe(no_mangle)]
 pub extern "C" fn MojoShutdown(deadline: u64) -> MojoResult {
+    refuse_if_forked!();
     if Node::process().shutdown(deadline_after(deadline)) { OK } else { DEADLINE_EXCEEDED }
 }

@@ -4,7 +4,7 @@
 use crate::args::Out;
 use crate::callbacks::MojoHandleSignalsState;
 use crate::handles::{self, MojoHandle};
-use crate::result::{INVALID_ARGUMENT, MojoResult, code};
+use crate::result::{INVALID_ARGUMENT, MojoResult, code, refuse_if_forked};
 use libmojo_sync::atomic::{AtomicBool, Ordering};
 
 pub(super) const PROPERTY_SYNC_CALL_ALLOWED: u32 = 0;
@@ -21,6 +21,7 @@ pub extern "C" fn MojoGetTimeTicksNow() -> i64 {
 /// Closes a handle of any kind.
 #[unsafe(no_mangle)]
 pub extern "C" fn MojoClose(handle: MojoHandle) -> MojoResult {
+    refuse_if_forked!();
     code(handles::remove(handle).map(|object| object.close()))
 }
 
@@ -30,6 +31,7 @@ pub unsafe extern "C" fn MojoQueryHandleSignalsState(
     handle: MojoHandle,
     signals_state: *mut MojoHandleSignalsState,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a place to write to.
     let state = unsafe { Out::required(signals_state) };
     code(state.and_then(|state| handles::signals(handle).map(|signals| state.set(signals.into()))))

@@ -7,7 +7,7 @@ use crate::callbacks::{MojoProcessErrorHandler, error_handler};
 use crate::handles::{self, MojoHandle};
 use crate::result::{
     ALREADY_EXISTS, FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, NOT_FOUND, Outcome, RESOURCE_EXHAUSTED,
-    UNIMPLEMENTED, code,
+    UNIMPLEMENTED, code, refuse_if_forked,
 };
 use libmojo_core::invitation::{Invitation, InvitationError, SendOptions, Transport};
 use libmojo_core::limits::MAX_INVITATION_NAME_BYTES;
@@ -63,6 +63,7 @@ pub unsafe extern "C" fn MojoCreateInvitation(
     options: *const MojoOptions,
     invitation_handle: *mut MojoHandle,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a place to write to.
     let output = unsafe { Out::required(invitation_handle) };
     // SAFETY: the caller passes null or a structure that begins with its size.
@@ -85,6 +86,7 @@ pub unsafe extern "C" fn MojoAttachMessagePipeToInvitation(
     options: *const MojoOptions,
     message_pipe_handle: *mut MojoHandle,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller's promises are this function's too.
     unsafe { named_pipe(invitation_handle, name, name_num_bytes, options, message_pipe_handle, Invitation::attach) }
 }
@@ -98,6 +100,7 @@ pub unsafe extern "C" fn MojoExtractMessagePipeFromInvitation(
     options: *const MojoOptions,
     message_pipe_handle: *mut MojoHandle,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller's promises are this function's too.
     unsafe { named_pipe(invitation_handle, name, name_num_bytes, options, message_pipe_handle, Invitation::extract) }
 }
@@ -144,6 +147,7 @@ pub unsafe extern "C" fn MojoSendInvitation(
     error_handler_context: usize,
     options: *const MojoSendInvitationOptions,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a structure that begins with its size.
     let isolation = unsafe { isolation(options) };
     // SAFETY: the caller passes null or a structure that begins with its size.
@@ -198,6 +202,7 @@ pub unsafe extern "C" fn MojoAcceptInvitation(
     options: *const MojoOptions,
     invitation_handle: *mut MojoHandle,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a place to write to.
     let output = unsafe { Out::required(invitation_handle) };
     // SAFETY: the caller passes null or a structure that begins with its size.

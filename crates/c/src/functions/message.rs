@@ -7,10 +7,10 @@ use crate::handles::{self, MojoHandle};
 use crate::messages::{self, MojoMessageHandle};
 use crate::result::{
     ABORTED, ALREADY_EXISTS, BUSY, FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, NOT_FOUND, OK, OUT_OF_RANGE,
-    Outcome, RESOURCE_EXHAUSTED, code,
+    Outcome, RESOURCE_EXHAUSTED, code, refuse_if_forked,
 };
-use libmojo_core::as_one_call;
 use libmojo_core::message::{AttachError, Context, Message, TakeError};
+use libmojo_core::{as_one_call, is_forked};
 use std::any::Any;
 
 const GET_CONTEXT_RELEASE: u32 = 1;
@@ -18,6 +18,7 @@ const GET_CONTEXT_RELEASE: u32 = 1;
 /// Makes an empty message.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn MojoCreateMessage(message: *mut MojoMessageHandle) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a place to write to.
     let output = unsafe { Out::required(message) };
     code(output.and_then(|output| messages::insert(Message::new()).map(|message| output.set(message))))
@@ -26,12 +27,14 @@ pub unsafe extern "C" fn MojoCreateMessage(message: *mut MojoMessageHandle) -> M
 /// Destroys a message and all that it holds.
 #[unsafe(no_mangle)]
 pub extern "C" fn MojoDestroyMessage(message: MojoMessageHandle) -> MojoResult {
+    refuse_if_forked!();
     as_one_call(|| code(messages::remove(message).map(drop)))
 }
 
 /// Turns a message's context into a payload now.
 #[unsafe(no_mangle)]
 pub extern "C" fn MojoSerializeMessage(message: MojoMessageHandle) -> MojoResult {
+    refuse_if_forked!();
     as_one_call(|| code(serialize(message)))
 }
 
@@ -52,6 +55,9 @@ fn serialize(message: MojoMessageHandle) -> Outcome<()> {
     if let Ok(context) = (context as Box<dyn Any>).downcast::<CContext>() {
         messages::note_attempt(message, OK);
         context.serialize_into(message);
+    }
+    if is_forked() {
+        return Err(FAILED_PRECONDITION);
     }
     let was_busy = messages::was_busy(message);
     let (outcome, left) = messages::with(message, |message| {
@@ -85,6 +91,7 @@ pub unsafe extern "C" fn MojoAttachSerializedMessageBuffer(
     buffer: *mut *mut u8,
     buffer_size: *mut u32,
 ) -> MojoResult {
+    refuse_if_forked!();
     let num_handles = num_handles as usize;
     let lacks_handles = handles.is_null() && num_handles != 0;
     // SAFETY: the caller passes null or places to write to.
@@ -120,6 +127,7 @@ pub unsafe extern "C" fn MojoExtendSerializedMessagePayload(
     new_buffer: *mut *mut u8,
     new_buffer_size: *mut u32,
 ) -> MojoResult {
+    refuse_if_forked!();
     let num_handles = num_handles as usize;
     let lacks_handles = handles.is_null() && num_handles != 0;
     // SAFETY: the caller passes null or places to write to.
@@ -164,6 +172,7 @@ pub unsafe extern "C" fn MojoCommitSerializedMessageContents(
     buffer: *mut *mut u8,
     buffer_size: *mut u32,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or places to write to.
     let (buffer, buffer_size) = unsafe { two_optional(buffer, buffer_size) };
     code(messages::with(message, |message| {
@@ -203,6 +212,7 @@ pub unsafe extern "C" fn MojoGetSerializedMessageContents(
     num_handles: *mut u32,
     _flags: u32,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or places to write to.
     let (buffer, num_bytes) = unsafe { two_optional(buffer, num_bytes) };
     // SAFETY: the caller passes null or a place to read and write.
@@ -267,6 +277,7 @@ pub extern "C" fn MojoAttachMessageContextWithDestructor(
     serializer: Option<MojoMessageContextSerializer>,
     destructor: Option<MojoMessageContextDestructor>,
 ) -> MojoResult {
+    refuse_if_forked!();
     code(messages::with(message, |message| {
         if context == 0 {
             return Err(INVALID_ARGUMENT);
@@ -286,6 +297,7 @@ pub unsafe extern "C" fn MojoGetMessageContext(
     context: *mut usize,
     flags: u32,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a place to write to.
     let output = unsafe { Out::required(context) };
     code(messages::with(message, |message| {

@@ -6,6 +6,7 @@ use crate::handles::{self, MojoHandle};
 use crate::messages::{self, MojoMessageHandle};
 use crate::result::{
     FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, NOT_FOUND, OK, Outcome, RESOURCE_EXHAUSTED, SHOULD_WAIT, code,
+    refuse_if_forked,
 };
 use libmojo_core::node::Node;
 use libmojo_core::object::Object;
@@ -18,6 +19,7 @@ pub unsafe extern "C" fn MojoCreateMessagePipe(
     message_pipe_handle0: *mut MojoHandle,
     message_pipe_handle1: *mut MojoHandle,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or places to write to.
     let outputs = unsafe { two_required(message_pipe_handle0, message_pipe_handle1) };
     // SAFETY: the caller passes null or a structure that begins with its size.
@@ -41,6 +43,7 @@ pub extern "C" fn MojoWriteMessage(
     message: MojoMessageHandle,
     _flags: u32,
 ) -> MojoResult {
+    refuse_if_forked!();
     let write = || {
         let message = messages::remove(message)?;
         let pipe = pipe(message_pipe_handle)?;
@@ -64,6 +67,7 @@ pub unsafe extern "C" fn MojoReadMessage(
     message: *mut MojoMessageHandle,
     _flags: u32,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a place to write to.
     let output = unsafe { Out::required(message) };
     let read = || {
@@ -82,6 +86,7 @@ pub unsafe extern "C" fn MojoReadMessage(
 /// Joins two pipes; both handles are gone in any case.
 #[unsafe(no_mangle)]
 pub extern "C" fn MojoFuseMessagePipes(handle0: MojoHandle, handle1: MojoHandle) -> MojoResult {
+    refuse_if_forked!();
     let fuse = || match (handles::remove(handle0), handles::remove(handle1)) {
         (Ok(Object::Pipe(b)), Ok(Object::Pipe(c))) => match b.fuse(&c) {
             Ok(()) => OK,
@@ -103,6 +108,7 @@ pub unsafe extern "C" fn MojoNotifyBadMessage(
     error: *const u8,
     error_num_bytes: usize,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or as many bytes as it says, for the duration of the call.
     let text = unsafe { bytes(error, error_num_bytes) };
     let notify = || {

@@ -3,7 +3,7 @@
 
 use crate::args::{Out, read, two_required, versioned};
 use crate::handles::{self, MojoHandle};
-use crate::result::{INVALID_ARGUMENT, MojoResult, Outcome, RESOURCE_EXHAUSTED, UNKNOWN, code};
+use crate::result::{INVALID_ARGUMENT, MojoResult, Outcome, RESOURCE_EXHAUSTED, UNKNOWN, code, refuse_if_forked};
 use libmojo_core::buffer::{Guid, SharedBuffer};
 use libmojo_core::object::Object;
 use libmojo_core::platform_handle::PlatformHandle;
@@ -82,6 +82,7 @@ pub unsafe extern "C" fn MojoWrapPlatformHandle(
     platform_handle: *const MojoPlatformHandle,
     mojo_handle: *mut MojoHandle,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a place to write to.
     let output = unsafe { Out::required(mojo_handle) };
     // SAFETY: the caller passes null or a structure that begins with its size, with a descriptor of its own.
@@ -104,6 +105,7 @@ pub unsafe extern "C" fn MojoUnwrapPlatformHandle(
     mojo_handle: MojoHandle,
     platform_handle: *mut MojoPlatformHandle,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a structure that begins with its size.
     let is_fit = unsafe { versioned(platform_handle.cast_const()) };
     let unwrap = || {
@@ -142,6 +144,7 @@ pub unsafe extern "C" fn MojoWrapPlatformSharedBufferHandle(
     flags: u32,
     mojo_handle: *mut MojoHandle,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a place to write to.
     let output = unsafe { Out::required(mojo_handle) };
     // SAFETY: the caller passes null or the identity.
@@ -182,6 +185,7 @@ pub unsafe extern "C" fn MojoUnwrapPlatformSharedBufferHandle(
     guid: *mut MojoSharedBufferGuid,
     flags: *mut u32,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a structure that begins with its size.
     let is_fit = unsafe { versioned(platform_handle.cast_const()) };
     // SAFETY: the caller passes null or places to write to.
@@ -220,6 +224,7 @@ pub unsafe extern "C" fn MojoWrapPlatformSharedBuffer(
     flags: u32,
     mojo_handle: *mut MojoHandle,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the same function under another name.
     unsafe { MojoWrapPlatformSharedBufferHandle(platform_handle, num_bytes, guid, flags, mojo_handle) }
 }
@@ -233,6 +238,7 @@ pub unsafe extern "C" fn MojoUnwrapPlatformSharedBuffer(
     guid: *mut MojoSharedBufferGuid,
     flags: *mut u32,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the same function under another name.
     unsafe { MojoUnwrapPlatformSharedBufferHandle(mojo_handle, platform_handle, num_bytes, guid, flags) }
 }

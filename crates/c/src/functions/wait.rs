@@ -7,7 +7,7 @@ use crate::callbacks::{MojoHandleSignalsState, MojoWatcherCallback, notify};
 use crate::handles::{self, MojoHandle};
 use crate::result::{
     CANCELLED, DEADLINE_EXCEEDED, FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, OK, Outcome, RESOURCE_EXHAUSTED,
-    code,
+    code, refuse_if_forked,
 };
 use crate::time::deadline_after;
 use libmojo_core::object::Object;
@@ -58,6 +58,7 @@ pub unsafe extern "C" fn MojoWait(
     deadline: u64,
     signals_state: *mut MojoHandleSignalsState,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a place to write to.
     let output = unsafe { Out::optional(signals_state) };
     let waited = match Waited::new(handle, signals) {
@@ -83,6 +84,7 @@ pub unsafe extern "C" fn MojoWaitMany(
     result_index: *mut u32,
     signals_states: *mut MojoHandleSignalsState,
 ) -> MojoResult {
+    refuse_if_forked!();
     let num_handles = num_handles as usize;
     // SAFETY: the caller passes null or as many handles as it says.
     let handles = unsafe { read_all(handles, num_handles) };
@@ -130,6 +132,7 @@ pub unsafe extern "C" fn MojoCreatePollableWatcher(
     watcher_handle: *mut MojoHandle,
     descriptor: *mut i32,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or places to write to.
     let outputs = unsafe { two_required(watcher_handle, descriptor) };
     let create = || {
@@ -147,5 +150,6 @@ pub unsafe extern "C" fn MojoCreatePollableWatcher(
 /// Calls the callback of a pollable watcher for everything that is due.
 #[unsafe(no_mangle)]
 pub extern "C" fn MojoDispatchWatcher(watcher_handle: MojoHandle) -> MojoResult {
+    refuse_if_forked!();
     code(watcher(watcher_handle).and_then(|watcher| watcher.dispatch().then_some(()).ok_or(FAILED_PRECONDITION)))
 }

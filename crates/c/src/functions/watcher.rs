@@ -4,7 +4,9 @@
 use crate::args::{Out, OutSlice};
 use crate::callbacks::{MojoHandleSignalsState, MojoWatcherCallback, event_code, notify};
 use crate::handles::{self, MojoHandle};
-use crate::result::{ALREADY_EXISTS, FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, NOT_FOUND, Outcome, code};
+use crate::result::{
+    ALREADY_EXISTS, FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, NOT_FOUND, Outcome, code, refuse_if_forked,
+};
 use libmojo_core::object::Object;
 use libmojo_core::signals::Signals;
 use libmojo_core::watcher::{ArmError, Notification, WatchError, Watcher};
@@ -15,6 +17,7 @@ pub unsafe extern "C" fn MojoCreateWatcher(
     callback: Option<MojoWatcherCallback>,
     watcher_handle: *mut MojoHandle,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a place to write to.
     let output = unsafe { Out::required(watcher_handle) };
     let create = || {
@@ -35,6 +38,7 @@ pub extern "C" fn MojoWatch(
     signals: u32,
     context: usize,
 ) -> MojoResult {
+    refuse_if_forked!();
     let watch = || {
         let watcher = watcher(watcher_handle)?;
         let (object, hidden) = handles::get_with_hidden(handle)?;
@@ -49,6 +53,7 @@ pub extern "C" fn MojoWatch(
 /// Ends a watch.
 #[unsafe(no_mangle)]
 pub extern "C" fn MojoCancelWatch(watcher_handle: MojoHandle, context: usize) -> MojoResult {
+    refuse_if_forked!();
     code(watcher(watcher_handle).and_then(|watcher| watcher.cancel(context).then_some(()).ok_or(NOT_FOUND)))
 }
 
@@ -61,6 +66,7 @@ pub unsafe extern "C" fn MojoArmWatcher(
     ready_results: *mut MojoResult,
     ready_signals_states: *mut MojoHandleSignalsState,
 ) -> MojoResult {
+    refuse_if_forked!();
     // SAFETY: the caller passes null or a place to read and write.
     let count = unsafe { Out::optional(num_ready_contexts) };
     let limit = count.as_ref().map_or(0, Out::get) as usize;

@@ -8,6 +8,7 @@ mod callbacks;
 mod calls;
 mod contexts;
 mod data_pipes;
+mod forks;
 mod functions;
 mod invitations;
 mod message_pipes;

@@ -9,7 +9,7 @@ use super::links::{Awaited, Entry};
 use super::{RoutingNode, apply, introduction};
 use crate::deferred::{Deferred, as_system};
 use crate::patience::Patience;
-use libmojo_platform::{Poller, Ready};
+use libmojo_platform::{Poller, Ready, is_forked};
 use libmojo_sync::atomic::{AtomicBool, Ordering};
 use libmojo_sync::{Arc, Mutex, Rank};
 use std::fmt;
@@ -113,6 +113,9 @@ impl Driver {
     /// Does what there is to do now, without waiting, and returns how long to wait at most before it is called again
     /// although the [descriptor](AsFd) is not readable. Callbacks for what other processes cause run here.
     pub fn run_once(&mut self) -> Option<Duration> {
+        if is_forked() {
+            return None;
+        }
         as_system(|| self.0.step(Some(Duration::ZERO)));
         self.0.io.patience()
     }
@@ -128,6 +131,10 @@ impl AsFd for Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         let node = self.0.node.clone();
+        if is_forked() {
+            // Its links are the parent's.
+            return std::mem::forget(node);
+        }
         let links = &node.data().links;
         while !links.stop_driving() {
             links.end_all();
@@ -184,6 +191,10 @@ impl IoWork {
         self.retry_stalled();
         self.shrink();
         for event in ready.drain(..) {
+            // Some callback may have forked, and this be the child.
+            if is_forked() {
+                return false;
+            }
             match self.node.data().links.at(event.token) {
                 Some(Entry::Link(link)) => {
                     if event.writable {
@@ -201,8 +212,15 @@ impl IoWork {
             }
         }
         self.ready = ready;
-        self.take_over();
-        self.look_round();
+        if !is_forked() {
+            self.take_over();
+        }
+        if !is_forked() {
+            self.look_round();
+        }
+        if is_forked() {
+            return false;
+        }
         let goes_on = !self.node.data().links.take_idle_io();
         self.node.data().progress.note();
         goes_on
@@ -270,6 +288,10 @@ impl IoWork {
 
     fn carry_out(&mut self, link: &Arc<Link>, drained: Drained) {
         drained.afterwards.run();
+        if is_forked() {
+            // A callback has forked, and this is the child, where the regions are not mapped.
+            return std::mem::forget(std::mem::take(&mut self.attended));
+        }
         if let Some(reason) = drained.end {
             self.give_up(link, &reason);
         }
@@ -332,6 +354,9 @@ impl IoWork {
             apply(&self.node, self.node.lose(*name), &mut deferred);
         }
         drop(deferred);
+        if is_forked() {
+            return;
+        }
         match &link.role {
             // Who accepts an invitation has no handler for the inviter alone.
             LinkRole::Invitee(_) if !reason.is_empty() => self.node.data().report_by_default(reason, true),

@@ -6,7 +6,7 @@ use super::link::{Link, LinkRole};
 use super::wire::{self, LinkNames, Part};
 use super::{RoutingNode, Sender};
 use crate::limits::{MAX_INTRODUCED_LINKS, MAX_KNOWN_LINKS};
-use libmojo_platform::{Interest, Listener, Socket, random};
+use libmojo_platform::{Interest, Listener, Socket, is_forked, random};
 use libmojo_ports::NodeName;
 use libmojo_sync::atomic::{AtomicBool, Ordering, fence};
 use libmojo_sync::{Arc, Mutex, Rank};
@@ -125,13 +125,16 @@ impl std::fmt::Debug for Connection {
 impl Connection {
     /// Ends the connection, or the waiting for one. Pipes that lead over it are closed soon afterwards.
     pub fn close(&self) {
+        if is_forked() {
+            return;
+        }
         let links = &self.node.data().links;
         links.at(self.token).iter().for_each(|entry| links.end(entry, ""));
     }
 
     /// True while it stands or is waited for.
     pub fn is_open(&self) -> bool {
-        self.node.data().links.at(self.token).is_some()
+        !is_forked() && self.node.data().links.at(self.token).is_some()
     }
 }
 

@@ -22,7 +22,7 @@ use crate::deferred::{Deferred, within_call};
 use crate::message::Message;
 use crate::pipe::Port;
 use introduction::Introductions;
-use libmojo_platform::random;
+use libmojo_platform::{forked_error, is_forked, random};
 use libmojo_ports::{Effects, NodeName, PortName};
 use libmojo_sync::{Arc, Mutex, OnceLock, Rank, Weak};
 use progress::Progress;
@@ -89,7 +89,9 @@ impl Node {
     /// The node that is this process, for all who do not ask for another one.
     pub fn process() -> &'static Node {
         static PROCESS: OnceLock<Node> = OnceLock::new();
-        PROCESS.get_or_init(Node::new)
+        // Another thread of the parent may just have been making it.
+        static FORKED: OnceLock<Node> = OnceLock::new();
+        if is_forked() { &FORKED } else { &PROCESS }.get_or_init(Node::new)
     }
 
     pub(crate) fn routing(&self) -> &RoutingNode {
@@ -103,18 +105,24 @@ impl Node {
 
     /// True while the node is connected, or about to be, to another one.
     pub fn has_links(&self) -> bool {
-        self.0.data().links.any()
+        !is_forked() && self.0.data().links.any()
     }
 
     /// How many ports there are that other nodes could address, and how many of these only pass on what others
     /// send: both zero once everything that ever left the process is closed.
     pub fn port_counts(&self) -> (usize, usize) {
+        if is_forked() {
+            return (0, 0);
+        }
         (self.0.named_ports().len(), self.0.proxy_count())
     }
 
     /// Sets what is called with reports of bad messages that did not come from another process, and if the
     /// connection to the process that invited this one ends otherwise than in good order.
     pub fn set_default_error_handler(&self, handler: Option<ErrorHandler>) {
+        if is_forked() {
+            return;
+        }
         let previous = std::mem::replace(&mut *self.0.data().default_error_handler.lock(), handler);
         drop(previous);
     }
@@ -128,6 +136,7 @@ impl Node {
     /// See [`report_bad_message`](Self::report_bad_message); for a message from `sender`.
     pub fn report_bad_message_from(&self, sender: Option<&Arc<Sender>>, text: &str) {
         match sender {
+            _ if is_forked() => {}
             Some(sender) => sender.report_bad(text),
             None => self.0.data().report_by_default(text, false),
         }
@@ -140,7 +149,7 @@ impl Node {
     ///
     /// A callback for what another process caused runs on the thread that does all this, so there it does not wait.
     pub fn flush(&self, deadline: Option<Instant>) -> bool {
-        progress::flush(&self.0, deadline)
+        !is_forked() && progress::flush(&self.0, deadline)
     }
 
     /// Ends all connections of the node in good order: waits until everything sent is out, as [`flush`](Self::flush)
@@ -148,7 +157,7 @@ impl Node {
     /// them all the same, and returns false; a deadline that has passed already makes it fast. Pipes to other
     /// processes are closed; those within the process go on.
     pub fn shutdown(&self, deadline: Option<Instant>) -> bool {
-        progress::shut_down(&self.0, deadline)
+        !is_forked() && progress::shut_down(&self.0, deadline)
     }
 
     /// Leaves the I/O of the node to the program: no thread of the library does it from now on. The program waits until
@@ -160,12 +169,14 @@ impl Node {
     /// `AlreadyExists` if the node has connections, or a driver; or what the system says if there is no descriptor
     /// left.
     pub fn drive(&self) -> std::io::Result<Driver> {
-        Driver::new(&self.0)
+        if is_forked() { Err(forked_error()) } else { Driver::new(&self.0) }
     }
 
     /// Ends all connections of the node; pipes to other processes are closed soon afterwards.
     pub fn disconnect(&self) {
-        self.0.data().links.end_all();
+        if !is_forked() {
+            self.0.data().links.end_all();
+        }
     }
 }
 
@@ -227,6 +238,10 @@ impl Sender {
 pub(crate) fn apply(node: &RoutingNode, effects: Effects<Message>, deferred: &mut Deferred) {
     if effects.is_empty() {
         return;
+    }
+    if is_forked() {
+        // A serializer has forked, and this is the child.
+        return std::mem::forget(effects);
     }
     let Effects { forward, changed, dropped, neighbours, apart } = effects;
     let links = &node.data().links;

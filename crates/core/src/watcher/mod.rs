@@ -15,6 +15,7 @@ use crate::object::Object;
 use crate::observe::Observer;
 use crate::signals::{Readiness, Signals, SignalsState};
 use backlog::Backlog;
+use libmojo_platform::is_forked;
 use libmojo_sync::{Arc, Mutex, Rank};
 use state::{Key, WatchSet};
 use std::collections::VecDeque;
@@ -121,7 +122,9 @@ impl Watcher {
     /// the watcher is not pollable.
     pub fn dispatch(&self) -> bool {
         let Some(backlog) = &self.0.backlog else { return false };
-        while let Some(due) = backlog.pop() {
+        while !is_forked()
+            && let Some(due) = backlog.pop()
+        {
             // As after any callback, what it causes runs next.
             as_one_call(|| due.watch.deliver(due.occasion, due.from_system));
         }
@@ -295,6 +298,9 @@ impl Watch {
                     Occasion::Cancelled => (WatchEvent::Cancelled, SignalsState::default()),
                 };
                 (self.watcher.callback)(Notification { context: self.context, event, state, from_system });
+            }
+            if is_forked() {
+                return;
             }
             let mut delivery = self.delivery.lock();
             next = delivery.waiting.pop_front();

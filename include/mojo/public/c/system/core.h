@@ -13,6 +13,14 @@
 //   as optional.
 // - After a failure its outputs are as they were before the call, and the
 //   caller still owns what it passed in.
+// - In a process that was forked off, without executing a program, from one that
+//   uses the library, it does nothing and answers
+//   MOJO_RESULT_FAILED_PRECONDITION, whatever its arguments; the handles and the
+//   connections are the parent's, who notices nothing. Excepted are
+//   MojoGetTimeTicksNow(), MojoGetProperty() and what only stores a value of the
+//   program (MojoSetProperty(), MojoConfigure()). Mappings of shared buffers are
+//   there and can be used. A process that forks before it uses the library can
+//   use it on both sides.
 // - Sizes are in bytes.
 // - A pointer to a structure of options may be null: every option then has its
 //   default. Otherwise |struct_size| must be set to the size of the structure.
