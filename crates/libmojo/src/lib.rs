@@ -67,7 +67,10 @@ pub use invitation::{AcceptedInvitation, INVITATION_VARIABLE, Invitation, socket
 pub use libmojo_core::buffer::Guid;
 pub use libmojo_core::invitation::SendOptions;
 pub use libmojo_core::limits;
-pub use libmojo_core::node::{Connection, Driver, ErrorHandler, Node, ProcessError};
+pub use libmojo_core::node::{
+    Connection, Driver, ErrorHandler, LinkPart, LinkSnapshot, Node, PortPlace, PortRole, PortSnapshot, ProcessError,
+    ShortName, Snapshot,
+};
 pub use libmojo_core::signals::{Signals, SignalsState};
 pub use libmojo_core::watcher::{Notification, WatchEvent};
 pub use libmojo_core::{AccessError, Credentials, Mapping};

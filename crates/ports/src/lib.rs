@@ -18,6 +18,7 @@
 
 mod effects;
 mod event;
+mod inspect;
 mod name;
 mod node;
 mod port;
@@ -25,6 +26,7 @@ mod run;
 
 pub use effects::Effects;
 pub use event::{Body, Event, PortDescriptor};
+pub use inspect::{Inspection, Neighbour, PortRole};
 pub use name::{Address, NodeName, PortName};
 pub use node::{FuseError, Node, ReceiveError, SendError, Violation};
 pub use port::{Port, PortRef, Status};

@@ -2,7 +2,7 @@
 //! `embedder.h`.
 
 use super::general::{PROPERTY_SYNC_CALL_ALLOWED, SYNC_CALL_ALLOWED};
-use crate::args::{Out, read};
+use crate::args::{Out, bytes_mut, read};
 use crate::callbacks::{MojoProcessErrorHandler, error_handler};
 use crate::result::{
     BUSY, DEADLINE_EXCEEDED, FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, OK, Outcome, RESOURCE_EXHAUSTED, code,
@@ -152,6 +152,25 @@ pub unsafe extern "C" fn MojoRunIo(patience: *mut u64) -> MojoResult {
 pub extern "C" fn MojoFlush(deadline: u64) -> MojoResult {
     refuse_if_forked!();
     if Node::process().flush(deadline_after(deadline)) { OK } else { DEADLINE_EXCEEDED }
+}
+
+/// Stores what connections and ports the process has, as text.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn MojoTakeSnapshot(text: *mut u8, num_bytes: *mut u32) -> MojoResult {
+    refuse_if_forked!();
+    // SAFETY: the caller passes null or a place to read and write.
+    let size = unsafe { Out::required(num_bytes) };
+    let take = || {
+        let size = size?;
+        // SAFETY: the caller passes null or room for as many bytes as it says, which nobody else uses.
+        let room = unsafe { bytes_mut(text, size.get() as usize) }?;
+        let mut snapshot = Node::process().snapshot().to_string().into_bytes();
+        snapshot.push(0);
+        size.set(u32::try_from(snapshot.len()).map_err(|_| RESOURCE_EXHAUSTED)?);
+        room.get_mut(..snapshot.len()).ok_or(RESOURCE_EXHAUSTED)?.copy_from_slice(&snapshot);
+        Ok(())
+    };
+    code(take())
 }
 
 /// Ends all connections to other processes.

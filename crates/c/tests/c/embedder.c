@@ -224,6 +224,32 @@ static void test_shutdown(void) {
   close(sockets[1]);
 }
 
+static void test_snapshot(void) {
+  uint32_t size = 0;
+  EXPECT(INVALID_ARGUMENT, MojoTakeSnapshot(NULL, NULL));
+  EXPECT(RESOURCE_EXHAUSTED, MojoTakeSnapshot(NULL, &size));
+  CHECK(size > 10 && size < 1000);
+  char text[1000];
+  memset(text, 'x', sizeof(text));
+  uint32_t room = size - 1;
+  EXPECT(RESOURCE_EXHAUSTED, MojoTakeSnapshot(text, &room));
+  CHECK(room == size && text[0] == 'x');
+  EXPECT(INVALID_ARGUMENT, MojoTakeSnapshot(NULL, &room));
+  EXPECT(OK, MojoTakeSnapshot(text, &room));
+  CHECK(room == size && strlen(text) == size - 1 && text[size] == 'x');
+  CHECK(strncmp(text, "node ", 5) == 0 && strstr(text, ": 0 links, 0 ports"));
+
+  int sockets[2];
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0);
+  MojoHandle pipe = invite(sockets[0]);
+  room = sizeof(text);
+  EXPECT(OK, MojoTakeSnapshot(text, &room));
+  CHECK(strstr(text, ": 1 links") && strstr(text, "link to nobody yet"));
+  EXPECT(DEADLINE_EXCEEDED, MojoShutdown(0));
+  EXPECT(OK, MojoClose(pipe));
+  close(sockets[1]);
+}
+
 static int count_threads(void) {
   int count = 0;
   DIR* tasks = opendir("/proc/self/task");
@@ -300,5 +326,6 @@ int main(int argc, char** argv) {
   test_default_error_handler();
   test_flush_before_exit(argv[0]);
   test_shutdown();
+  test_snapshot();
   return 0;
 }

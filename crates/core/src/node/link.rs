@@ -215,6 +215,12 @@ impl Link {
         outgoing.is_closed() || is_established && outgoing.is_empty()
     }
 
+    /// For inspection: whether the link stands, and how many frames, and bytes of them, wait to be written.
+    pub(super) fn backlog(&self) -> (bool, usize, usize) {
+        let (frames, bytes) = self.outgoing.lock().backlog();
+        (self.is_established.load(Ordering::SeqCst), frames, bytes)
+    }
+
     /// Refuses everything that is yet to be written, and ends the connection. What has been received is still handed on.
     pub(super) fn close(&self) {
         let refused = self.outgoing.lock().close();

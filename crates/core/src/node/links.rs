@@ -49,6 +49,14 @@ impl Entry {
             Entry::Awaited(_) => None,
         }
     }
+
+    /// What tells it apart, in the order in which they were made.
+    pub(super) fn token(&self) -> u64 {
+        match self {
+            Entry::Link(link) => link.token,
+            Entry::Awaited(awaited) => awaited.token,
+        }
+    }
 }
 
 /// A link to whoever connects first.

@@ -14,6 +14,7 @@ mod reader;
 mod region;
 mod ring_reader;
 mod sending;
+mod snapshot;
 mod waiting;
 mod wake;
 mod wire;
@@ -34,6 +35,7 @@ use link::Link;
 pub(crate) use link::LinkRole;
 pub use links::Connection;
 pub(crate) use links::{Carrier, Links, Terms, connect};
+pub use snapshot::{LinkPart, LinkSnapshot, PortPlace, PortRole, PortSnapshot, ShortName, Snapshot};
 pub(crate) use waiting::{Attending, drain_before};
 
 pub(crate) type RoutingNode = Arc<libmojo_ports::Node<Message>>;
@@ -170,6 +172,13 @@ impl Node {
     /// left.
     pub fn drive(&self) -> std::io::Result<Driver> {
         if is_forked() { Err(forked_error()) } else { Driver::new(&self.0) }
+    }
+
+    /// What connections and ports the node has at the moment, for people who want to know: why something hangs, say, or
+    /// which pipes lead through this process. `Display` gives it as text. Takes each lock for a moment and calls nobody,
+    /// so it works whatever the threads of the program are stuck in. Empty in a process that was forked off.
+    pub fn snapshot(&self) -> Snapshot {
+        if is_forked() { Snapshot::of_nothing(&self.0) } else { Snapshot::of(&self.0) }
     }
 
     /// Ends all connections of the node; pipes to other processes are closed soon afterwards.

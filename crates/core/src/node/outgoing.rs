@@ -135,6 +135,14 @@ impl Outgoing {
         self.socket.pieces.is_empty() && self.ring.as_ref().is_none_or(RingQueue::is_empty)
     }
 
+    /// How many frames wait to be written, and how many bytes of them.
+    pub(super) fn backlog(&self) -> (usize, usize) {
+        let lanes = self.ring.as_ref().map(RingQueue::backlog);
+        let (frames, bytes) = lanes.unwrap_or_default();
+        let (in_socket, bytes_in_socket) = self.socket.backlog();
+        (frames + in_socket, bytes + bytes_in_socket)
+    }
+
     /// True if nothing waits to be written to the socket.
     pub(super) fn is_socket_free(&self) -> bool {
         self.socket.pieces.is_empty()
@@ -237,6 +245,13 @@ impl SocketQueue {
                 Header { kind: DESCRIPTORS, is_bulk: false, meta_bytes: 0, payload_bytes: 0, descriptors: batch.len() };
             self.pieces.push_back(Piece::new(Bytes::Own(header.encode().to_vec()), batch));
         }
+    }
+
+    fn backlog(&self) -> (usize, usize) {
+        let is_within_frame = self.pieces.front().is_some_and(|piece| matches!(piece.bytes, Bytes::Payload(_)));
+        let is_head = |piece: &&Piece| matches!(piece.bytes, Bytes::Own(_)) && piece.descriptors.is_empty();
+        let frames = self.pieces.iter().filter(is_head).count() + usize::from(is_within_frame);
+        (frames, self.pieces.iter().map(|piece| piece.unwritten().len()).sum())
     }
 
     fn write_to(&mut self, socket: &Socket) -> Written {
@@ -345,6 +360,13 @@ impl RingQueue {
 
     fn is_empty(&self) -> bool {
         self.queue.is_empty() && self.current.is_none() && self.behind.is_empty()
+    }
+
+    fn backlog(&self) -> (usize, usize) {
+        let waiting = self.queue.iter().chain(&self.behind);
+        let bytes = waiting.map(|frame| HEADER_BYTES + frame.meta.len() + frame.payload.len()).sum::<usize>();
+        let current = self.current.as_ref().map_or(0, |large| large.len() - large.written);
+        (self.queue.len() + self.behind.len() + usize::from(self.current.is_some()), bytes + current)
     }
 
     fn step(

@@ -22,6 +22,20 @@ in_modes! {
         alone.assert_nothing_left(&[&node]);
     }
 
+    fn the_process_at_the_other_side_is_shown_where_the_system_knows_it(mode: Mode) {
+        let alone = alone();
+        let node = Node::new();
+        let child = mode.launch(&node, child_doubles);
+        let links = node.snapshot().links;
+        assert_eq!(links.len(), 1);
+        // Of a pair of sockets it knows only who has made it, which was this process.
+        let known = matches!(mode, Mode::NamedChild | Mode::NamedPeer).then(|| child.process.id());
+        assert_eq!(links[0].process_id, known);
+        send(&child.pipe, "enough");
+        drop(child);
+        alone.assert_nothing_left(&[&node]);
+    }
+
     fn messages_queue_up_and_are_answered_in_order_and_then_comes_the_closure(mode: Mode) {
         let alone = alone();
         let node = Node::new();

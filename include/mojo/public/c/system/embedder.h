@@ -100,6 +100,26 @@ MOJO_SYSTEM_EXPORT MojoResult MojoFlush(MojoDeadline deadline);
 //   DEADLINE_EXCEEDED  ended before all was done
 MOJO_SYSTEM_EXPORT MojoResult MojoShutdown(MojoDeadline deadline);
 
+// Describes what connections this process has, and the pipes that other
+// processes have to do with, for people who want to know: why something hangs,
+// or what leads through this process. It works whatever other threads are stuck
+// in. |*num_bytes| is the room at |text|, which may be null if that is 0, and
+// receives the size of the description with the 0 byte at its end, in lines:
+//
+//   node 8e1f33a2: 1 links, 1 ports
+//   link to 41c09d7b, process 4711, inviter, 0 bytes in 0 frames to write
+//   port #0 5d2e00c1 endpoint, to 90aa13f4 at 41c09d7b, from 90aa13f4 at
+//   41c09d7b, 0 unread, 0 early, next is 3                 (on the same line)
+//
+// Names are shortened. A port is an end of a pipe, or the trace of one that has
+// moved; a "relay" passes on what goes between two processes that cannot talk
+// to each other. The wording may change.
+//
+//   OK                  described
+//   RESOURCE_EXHAUSTED  there is not enough room: |*num_bytes| receives what
+//                       the description needs at the moment
+MOJO_SYSTEM_EXPORT MojoResult MojoTakeSnapshot(char* text, uint32_t* num_bytes);
+
 // Leaves the exchange with other processes to the program: the library starts no
 // thread for it. The program waits until |*descriptor| is readable, by poll() or
 // the like, and then calls MojoRunIo(). Nothing arrives in between, so a thread

@@ -1,0 +1,227 @@
+//! What a node shows of its connections and ports.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod worlds;
+
+use libmojo::{
+    Driver, Invitation, LinkPart, Message, MessagePipe, Node, PortPlace, PortRole, SendOptions, Signals, Snapshot,
+    Waitable, Watcher, socket_pair,
+};
+use std::sync::mpsc;
+use worlds::*;
+
+fn count(snapshot: &Snapshot, role: PortRole) -> usize {
+    snapshot.ports.iter().filter(|port| port.role == role).count()
+}
+
+fn parts(snapshot: &Snapshot) -> Vec<LinkPart> {
+    snapshot.links.iter().map(|link| link.part).collect()
+}
+
+#[test]
+fn a_node_that_has_nothing_to_do_with_others_has_nothing_to_show() {
+    let node = Node::new();
+    let (_a, _b) = MessagePipe::create_on(&node);
+    let snapshot = node.snapshot();
+    assert!(snapshot.links.is_empty() && snapshot.ports.is_empty());
+    assert_eq!(snapshot.to_string(), format!("node {}: 0 links, 0 ports\n", snapshot.name));
+    assert_ne!(snapshot.name, Node::new().snapshot().name);
+}
+
+/// Nodes whose I/O this thread does.
+struct Driven<const N: usize> {
+    nodes: [Node; N],
+    drivers: [Driver; N],
+}
+
+impl<const N: usize> Driven<N> {
+    fn new() -> Self {
+        let nodes = [(); N].map(|()| Node::new());
+        let drivers = nodes.each_ref().map(|node| node.drive().unwrap());
+        Self { nodes, drivers }
+    }
+
+    /// Gives each node its turn.
+    fn run(&mut self) {
+        for driver in &mut self.drivers {
+            driver.run_once();
+        }
+    }
+}
+
+#[test]
+fn cousins_talk_through_their_parent_until_it_has_introduced_them() {
+    let _watchdog = watchdog();
+    let mut driven = Driven::<3>::new();
+    let [parent, one, other] = driven.nodes.clone();
+    let (to_one, from_parent) = link(&parent, &one);
+    let (to_other, from_parent_too) = link(&parent, &other);
+    eventually("both are connected", || {
+        driven.run();
+        parent.snapshot().links.iter().all(|link| link.is_established)
+    });
+    let links = parent.snapshot().links;
+    assert_eq!(parts(&parent.snapshot()), [LinkPart::Inviter, LinkPart::Inviter]);
+    assert_eq!(links[0].peer, Some(one.snapshot().name));
+    assert_eq!(links[1].identity, Some(other.snapshot().name));
+    assert_eq!(parts(&one.snapshot()), [LinkPart::Invitee]);
+
+    let (a, b) = MessagePipe::create_on(&parent);
+    to_one.send(Message::from("").with(a)).unwrap();
+    to_other.send(Message::from("").with(b)).unwrap();
+    let leaving = parent.snapshot();
+    assert_eq!(count(&leaving, PortRole::Leaving), 2, "{leaving}");
+    let (mut most_relays, mut ends) = (0, (None, None));
+    eventually("the cousins talk directly", || {
+        driven.run();
+        let take =
+            |pipe: &MessagePipe| pipe.try_recv().ok().map(|mut message| message.take_handles().unwrap().remove(0));
+        ends.0 = ends.0.take().or_else(|| take(&from_parent));
+        ends.1 = ends.1.take().or_else(|| take(&from_parent_too));
+        let snapshot = parent.snapshot();
+        most_relays = most_relays.max(count(&snapshot, PortRole::Relay));
+        let has_traces =
+            [PortRole::Leaving, PortRole::Proxy, PortRole::Relay].map(|role| count(&snapshot, role)) != [0; 3];
+        !has_traces && ends.0.is_some() && ends.1.is_some()
+    });
+    assert!(most_relays > 0);
+    for (node, cousin) in [(&one, &other), (&other, &one)] {
+        let snapshot = node.snapshot();
+        assert_eq!(parts(&snapshot), [LinkPart::Invitee, LinkPart::Introduced]);
+        let direct = &snapshot.links[1];
+        assert!(direct.is_established);
+        assert_eq!(direct.identity, Some(cousin.snapshot().name));
+        assert_ne!(direct.peer, direct.identity);
+        // The end that came leads straight to the cousin.
+        let leads_there = |place| matches!(place, Some(PortPlace::Elsewhere { node, .. }) if Some(node) == direct.peer);
+        assert_eq!(snapshot.ports.iter().filter(|port| leads_there(port.peer)).count(), 1, "{snapshot}");
+        assert!(snapshot.to_string().contains(&format!("(node {})", cousin.snapshot().name)));
+    }
+    let (a, b) = (ends.0.unwrap().into_pipe().unwrap(), ends.1.unwrap().into_pipe().unwrap());
+    send(&a, "to the cousin");
+    eventually("it arrives", || {
+        driven.run();
+        b.signals().satisfied.contains(Signals::READABLE)
+    });
+    assert_eq!(recv(&b), "to the cousin");
+}
+
+#[test]
+fn between_nodes_that_cannot_be_introduced_a_relay_remains() {
+    let _watchdog = watchdog();
+    let (parent, one, other) = (Node::new(), Node::new(), Node::new());
+    let (to_one, from_parent) = link_isolated(&parent, &one);
+    let (to_other, from_parent_too) = link_isolated(&parent, &other);
+    let (a, b) = MessagePipe::create_on(&parent);
+    to_one.send(Message::from("").with(a)).unwrap();
+    to_other.send(Message::from("").with(b)).unwrap();
+    let (a, b) = (recv_pipe(&from_parent), recv_pipe(&from_parent_too));
+    for _ in 0..100 {
+        assert_connected(&a, &b);
+    }
+    let snapshot = parent.snapshot();
+    assert_eq!(parts(&snapshot), [LinkPart::IsolatedInviter; 2]);
+    assert!(snapshot.links.iter().all(|link| link.identity.is_none() && link.peer.is_some()));
+    assert_eq!(parts(&one.snapshot()), [LinkPart::IsolatedInvitee]);
+    let relays = count(&snapshot, PortRole::Relay);
+    assert!(relays > 0, "{snapshot}");
+    assert_eq!(snapshot.to_string().matches(" relay, ").count(), relays);
+    assert_eq!((count(&snapshot, PortRole::Proxy), count(&snapshot, PortRole::Leaving)), (0, 0), "{snapshot}");
+    assert_eq!(count(&one.snapshot(), PortRole::Relay), 0);
+    drop((a, b));
+    eventually("the relay goes with the pipe", || count(&parent.snapshot(), PortRole::Relay) == 0);
+}
+
+#[test]
+fn messages_wait_where_they_are_shown_to() {
+    let _watchdog = watchdog();
+    let (here, there) = (Node::new(), Node::new());
+    let (a, b) = link(&here, &there);
+    assert_connected(&a, &b);
+    for _ in 0..3 {
+        send(&a, "unread");
+    }
+    let (c, d) = MessagePipe::create_on(&here);
+    let (_producer, consumer) = data_pipe_on(&here, 1, 16);
+    send(&c, "inside a message");
+    a.send(Message::from("").with(d).with(consumer)).unwrap();
+    send(&a, "last");
+    eventually("all is there", || {
+        let snapshot = there.snapshot();
+        let carried = snapshot.ports.iter().filter(|port| port.role == PortRole::InMessage);
+        let carried: Vec<_> = carried.map(|port| (port.is_of_data_pipe, port.unread)).collect();
+        let reached = snapshot.ports.iter().any(|port| port.role == PortRole::Endpoint && port.unread == 5);
+        reached && (carried == [(false, 1), (true, 0)] || carried == [(true, 0), (false, 1)])
+    });
+    drop(c);
+    eventually("the closure is there", || there.snapshot().to_string().contains("in a message, peer closed, "));
+}
+
+#[test]
+fn what_the_other_side_does_not_take_is_shown_to_wait() {
+    let _watchdog = watchdog();
+    let here = Node::new();
+    let invitation = Invitation::new_on(&here);
+    let pipe = invitation.attach(b"x").unwrap();
+    let (ours, theirs) = socket_pair().unwrap();
+    let mut driven = Driven::<1>::new();
+    invitation.send(ours).unwrap();
+    let there = driven.nodes[0].clone();
+    assert!(!here.snapshot().links[0].is_established);
+    let accepted = libmojo::AcceptedInvitation::accept_on(&there, theirs).unwrap();
+    let taken = accepted.extract(b"x").unwrap();
+    eventually("it is connected", || {
+        driven.run();
+        here.snapshot().links[0].is_established
+    });
+    while here.snapshot().links[0].waiting_bytes < 1 << 20 {
+        pipe.send(Message::new(&[7; 1 << 16])).unwrap();
+    }
+    let link = here.snapshot().links.remove(0);
+    // One of them may be partly out, and a few say how the pipe has moved.
+    let whole = link.waiting_bytes >> 16;
+    assert!((whole..whole + 5).contains(&link.waiting_frames), "{link}");
+    eventually("all is taken", || {
+        driven.run();
+        here.snapshot().links[0].waiting_bytes == 0
+    });
+    assert_eq!(here.snapshot().links[0].waiting_frames, 0);
+    drop((taken, pipe));
+}
+
+#[test]
+fn a_node_whose_threads_are_stuck_in_callbacks_can_be_looked_at() {
+    let _watchdog = watchdog();
+    let (here, there) = (Node::new(), Node::new());
+    let (a, b) = link(&here, &there);
+    let (entered, inside) = mpsc::channel();
+    let (leave, left) = mpsc::channel::<()>();
+    let left = std::sync::Mutex::new(left);
+    let watcher = Watcher::new(move |_| {
+        entered.send(()).unwrap();
+        let _ = left.lock().unwrap().recv();
+    });
+    watcher.watch(&b, Signals::READABLE, 1).unwrap();
+    watcher.arm(0).unwrap();
+    send(&a, "x");
+    inside.recv().unwrap();
+    let snapshot = there.snapshot();
+    assert_eq!((snapshot.links.len(), snapshot.ports.iter().filter(|port| port.unread == 1).count()), (1, 1));
+    drop(leave);
+}
+
+#[test]
+fn a_place_where_somebody_is_awaited_is_shown() {
+    let node = Node::new();
+    let path = scratch_path();
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    std::fs::remove_file(path).unwrap();
+    let invitation = libmojo_core::invitation::Invitation::new(&node);
+    let transport = libmojo_core::invitation::Transport::Listening(listener.into());
+    let connection = invitation.send(transport, SendOptions::default()).map_err(|(error, _)| error).unwrap();
+    assert_eq!(
+        node.snapshot().to_string().lines().nth(1).unwrap(),
+        "link to nobody yet, listener, not established, 0 bytes in 0 frames to write"
+    );
+    connection.close();
+}

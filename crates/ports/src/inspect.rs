@@ -1,0 +1,158 @@
+//! Looking at the ports of a node, for people who want to know what is there.
+
+use crate::port::{Hop, PortRef, Role};
+use crate::{Address, Message, Node, NodeName, PortName};
+use libmojo_sync::Arc;
+use std::collections::HashMap;
+use std::fmt;
+
+/// A port as it was for a moment. Ports are looked at one after the other, so what is said of two may not fit together.
+#[derive(Debug)]
+pub struct Inspection<M: Message> {
+    /// The port itself.
+    pub port: PortRef<M>,
+    /// What other nodes call it, if one had to.
+    pub name: Option<PortName>,
+    /// What it is.
+    pub role: PortRole,
+    /// Where events go.
+    pub peer: Option<Neighbour>,
+    /// Whose events are taken.
+    pub previous: Option<Neighbour>,
+    /// The other end is known to be closed, or the way there to be lost.
+    pub peer_closed: bool,
+    /// How many messages nobody has taken yet.
+    pub unread: usize,
+    /// How many events wait for their turn.
+    pub early: usize,
+    /// How many numbered events went to the peer.
+    pub sent: u64,
+    /// How many numbered events were taken from the previous hop.
+    pub received: u64,
+}
+
+/// What a port is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PortRole {
+    /// An end of a pipe that somebody has.
+    Endpoint,
+    /// An end of a pipe that is inside a message.
+    InMessage,
+    /// Sent to another node, which has not accepted it yet.
+    Leaving,
+    /// Passes on what little is still to come.
+    Proxy,
+    /// Passes on what goes between two nodes that cannot talk to each other, for as long as they cannot.
+    Relay,
+    /// Gone.
+    Closed,
+}
+
+impl fmt::Display for PortRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PortRole::Endpoint => "endpoint",
+            PortRole::InMessage => "endpoint in a message",
+            PortRole::Leaving => "leaving",
+            PortRole::Proxy => "proxy",
+            PortRole::Relay => "relay",
+            PortRole::Closed => "closed",
+        })
+    }
+}
+
+/// A neighbour of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Neighbour {
+    /// Another one of the ports that were looked at, by its position.
+    Here(usize),
+    /// A port of another node.
+    Elsewhere(Address),
+}
+
+impl<M: Message> Node<M> {
+    /// Looks at every port that another node may address, and at those that one of these has to do with. Pipes that
+    /// have both ends here, and always had, are known to those alone who hold them.
+    pub fn inspect(&self) -> Vec<Inspection<M>> {
+        let mut ports = Ports { list: self.named_ports(), positions: HashMap::new() };
+        for (at, port) in ports.list.iter().enumerate() {
+            ports.positions.insert(Arc::as_ptr(port).addr(), at);
+        }
+        let mut seen = Vec::new();
+        while let Some(port) = ports.list.get(seen.len()).cloned() {
+            seen.push(ports.look(port));
+        }
+        for at in 0..seen.len() {
+            let ends = [end(&seen, at, |port| port.previous), end(&seen, at, |port| port.peer)];
+            if let ([Some(from), Some(to)], Some(port)) = (ends, seen.get_mut(at))
+                && port.role == PortRole::Proxy
+                && !self.can_talk(from, to)
+            {
+                port.role = PortRole::Relay;
+            }
+        }
+        seen
+    }
+}
+
+/// Ports to look at, each once.
+struct Ports<M: Message> {
+    list: Vec<PortRef<M>>,
+    /// By their addresses.
+    positions: HashMap<usize, usize>,
+}
+
+impl<M: Message> Ports<M> {
+    fn look(&mut self, port: PortRef<M>) -> Inspection<M> {
+        let state = port.state.lock();
+        let role = match state.role {
+            Role::Endpoint if state.in_transit => PortRole::InMessage,
+            Role::Endpoint => PortRole::Endpoint,
+            Role::Leaving => PortRole::Leaving,
+            Role::Proxy => PortRole::Proxy,
+            Role::Closed => PortRole::Closed,
+        };
+        let (peer, previous) = (state.peer.clone(), state.previous.clone());
+        let (peer_closed, unread, early) = (state.peer_closed, state.unread.len(), state.early.len());
+        let (sent, received) = (state.sent, state.received);
+        drop(state);
+        let (peer, previous) = (self.neighbour(peer), self.neighbour(previous));
+        let name = port.name.get().copied();
+        Inspection { port, name, role, peer, previous, peer_closed, unread, early, sent, received }
+    }
+
+    fn neighbour(&mut self, hop: Option<Hop<M>>) -> Option<Neighbour> {
+        Some(match hop? {
+            Hop::Remote(address) => Neighbour::Elsewhere(*address),
+            Hop::Local(port) => {
+                let next = self.list.len();
+                let at = *self.positions.entry(Arc::as_ptr(&port).addr()).or_insert(next);
+                if at == next {
+                    self.list.push(port);
+                }
+                Neighbour::Here(at)
+            }
+        })
+    }
+}
+
+/// The node at the end of the way that leads from a port over others that only pass on.
+fn end<M: Message>(
+    seen: &[Inspection<M>],
+    mut at: usize,
+    next: impl Fn(&Inspection<M>) -> Option<Neighbour>,
+) -> Option<NodeName> {
+    // Not more steps than there are ports: what was seen at different moments may seem to go in circles.
+    for _ in 0..seen.len() {
+        let port = seen.get(at)?;
+        if !matches!(port.role, PortRole::Proxy | PortRole::Relay) {
+            return None;
+        }
+        match next(port)? {
+            Neighbour::Elsewhere(address) => return Some(address.node),
+            Neighbour::Here(neighbour) => at = neighbour,
+        }
+    }
+    None
+}
