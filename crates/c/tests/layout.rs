@@ -33,8 +33,8 @@ fn structures_have_the_promised_layouts() {
             isolated_connection_name_length at 16,
         }
         MojoConfiguration {
-            size 24, align 8, struct_size at 0, max_message_num_bytes at 4, max_shared_memory_num_bytes at 8,
-            max_mappings at 16,
+            size 40, align 8, struct_size at 0, max_message_num_bytes at 4, max_shared_memory_num_bytes at 8,
+            max_mappings at 16, io_thread_name at 24,
         }
         MojoSystemThunks { size 312, align 8, size at 0, functions at 8, }
     }

@@ -90,6 +90,35 @@ fn a_process_that_cannot_be_started_closes_the_pipes_of_its_invitation() {
     finish(alone, &[]);
 }
 
+// ---- the thread that does the I/O ------------------------------------------------------------------------
+
+fn has_thread(name: &str) -> bool {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    tasks
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
+        .any(|comm| comm.trim() == name)
+}
+
+#[test]
+fn the_thread_of_a_node_has_the_name_that_it_was_given() {
+    let alone = alone();
+    let (here, there) = (Node::new(), Node::new());
+    here.set_io_thread_name("mine\0and more");
+    let (a, b) = link(&here, &there);
+    assert_connected(&a, &b);
+    assert!(has_thread("mine") && has_thread("libmojo-io"));
+    here.set_io_thread_name("later");
+    drop((a, b));
+    here.disconnect();
+    eventually("the connection and its thread are gone", || !here.has_links() && !has_thread("mine"));
+    let (a, b) = link(&here, &there);
+    assert_connected(&a, &b);
+    assert!(has_thread("later"));
+    here.set_io_thread_name("");
+    drop((a, b));
+    finish(alone, &[&here, &there]);
+}
+
 // ---- programs that do the I/O themselves -----------------------------------------------------------------
 
 /// Has the driver work until a condition holds, which nobody else may make true.

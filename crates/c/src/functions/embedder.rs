@@ -16,7 +16,7 @@ use libmojo_sync::{Mutex, Rank};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd};
 
-/// Limits of the process; 0 for the default.
+/// What the program decides for the process; 0 for the default.
 #[repr(C, align(8))]
 #[derive(Clone, Copy, Debug)]
 pub struct MojoConfiguration {
@@ -28,43 +28,59 @@ pub struct MojoConfiguration {
     pub max_shared_memory_num_bytes: u64,
     /// The most mappings of shared buffers.
     pub max_mappings: u64,
+    /// The name of the thread that does the I/O, and a 0 byte.
+    pub io_thread_name: [u8; 16],
 }
 
 /// Where each field of a [`MojoConfiguration`] ends.
-const FIELD_ENDS: [usize; 4] = [4, 8, 16, 24];
+const FIELD_ENDS: [usize; 5] = [4, 8, 16, 24, 40];
 
-/// Sets the limits of the process.
+/// Sets what the program decides for the process.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn MojoConfigure(configuration: *const MojoConfiguration) -> MojoResult {
     // SAFETY: the caller passes null or a structure that begins with its size.
-    code(unsafe { limits(configuration) }.map(Limits::apply))
+    let given = unsafe { given(configuration) };
+    code(given.map(|given| {
+        limits(&given).apply();
+        let name = given.io_thread_name.split(|byte| *byte == 0).next().unwrap_or_default();
+        Node::process().set_io_thread_name(&String::from_utf8_lossy(name));
+    }))
 }
 
-/// Reads the limits that a program sets.
+/// Copies a configuration in, as far as it goes; the rest is 0.
 ///
 /// # Safety
 /// The pointer is null or valid for reading as many bytes as its first field says, and at least that field.
-unsafe fn limits(configuration: *const MojoConfiguration) -> Outcome<Limits> {
+unsafe fn given(configuration: *const MojoConfiguration) -> Outcome<MojoConfiguration> {
     // SAFETY: null, or valid for its first field, by this function's contract.
     let struct_size = unsafe { read(configuration.cast::<u32>()) }.ok_or(INVALID_ARGUMENT)? as usize;
     if struct_size < size_of::<u32>() {
         return Err(INVALID_ARGUMENT);
     }
-    let mut given =
-        MojoConfiguration { struct_size: 0, max_message_num_bytes: 0, max_shared_memory_num_bytes: 0, max_mappings: 0 };
+    let mut given = MojoConfiguration {
+        struct_size: 0,
+        max_message_num_bytes: 0,
+        max_shared_memory_num_bytes: 0,
+        max_mappings: 0,
+        io_thread_name: [0; 16],
+    };
     // Only whole fields are there.
     let len = FIELD_ENDS.into_iter().rfind(|end| struct_size >= *end).unwrap_or_default();
     let to = (&raw mut given).cast::<u8>();
     // SAFETY: the caller's structure reaches that far, as its size says, and so does the copy, whose fields take any
     // bytes.
     unsafe { to.copy_from_nonoverlapping(configuration.cast(), len) };
+    Ok(given)
+}
+
+fn limits(given: &MojoConfiguration) -> Limits {
     let default = Limits::default();
     let or = |value: u64, default: u64| if value == 0 { default } else { value };
-    Ok(Limits {
+    Limits {
         max_message_bytes: or(given.max_message_num_bytes.into(), default.max_message_bytes.into()) as u32,
         max_shared_memory_bytes: or(given.max_shared_memory_num_bytes, default.max_shared_memory_bytes),
         max_mappings: usize::try_from(or(given.max_mappings, default.max_mappings as u64)).unwrap_or(usize::MAX),
-    })
+    }
 }
 
 /// Sets a property of the process.

@@ -11,6 +11,7 @@
 
 #include <dirent.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -51,7 +52,7 @@ static void test_limits(void) {
   MojoMessageHandle message;
   void* address;
   void* second;
-  MojoConfiguration configuration = {sizeof(configuration), 1000, 8192, 1};
+  MojoConfiguration configuration = {sizeof(configuration), 1000, 8192, 1, ""};
   EXPECT(INVALID_ARGUMENT, MojoConfigure(NULL));
   configuration.struct_size = 3;
   EXPECT(INVALID_ARGUMENT, MojoConfigure(&configuration));
@@ -224,6 +225,52 @@ static void test_shutdown(void) {
   close(sockets[1]);
 }
 
+static bool has_thread(const char* name) {
+  bool is_there = false;
+  DIR* tasks = opendir("/proc/self/task");
+  CHECK(tasks);
+  for (struct dirent* entry; (entry = readdir(tasks));) {
+    char path[300], line[32] = "";
+    snprintf(path, sizeof(path), "/proc/self/task/%s/comm", entry->d_name);
+    FILE* file = entry->d_name[0] == '.' ? NULL : fopen(path, "r");
+    if (file && fgets(line, sizeof(line), file))
+      is_there |= strncmp(line, name, strlen(name)) == 0 &&
+                  line[strlen(name)] == '\n';
+    if (file)
+      fclose(file);
+  }
+  closedir(tasks);
+  return is_there;
+}
+
+/* Makes a connection, which waits, and ends it again. */
+static void expect_thread(const char* name) {
+  int sockets[2];
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0);
+  MojoHandle pipe = invite(sockets[0]);
+  /* A new thread takes its name itself. */
+  while (!has_thread(name))
+    sched_yield();
+  EXPECT(DEADLINE_EXCEEDED, MojoShutdown(0));
+  EXPECT(OK, MojoClose(pipe));
+  close(sockets[1]);
+  while (has_thread(name))
+    sched_yield();
+}
+
+static void test_thread_name(void) {
+  MojoConfiguration configuration = {sizeof(configuration), 0, 0, 0, "fifteen bytes.."};
+  EXPECT(OK, MojoConfigure(&configuration));
+  expect_thread("fifteen bytes..");
+  strcpy(configuration.io_thread_name, "other");
+  EXPECT(OK, MojoConfigure(&configuration));
+  expect_thread("other");
+  /* As far as the structure goes. */
+  configuration.struct_size = 24;
+  EXPECT(OK, MojoConfigure(&configuration));
+  expect_thread("libmojo-io");
+}
+
 static void test_snapshot(void) {
   uint32_t size = 0;
   EXPECT(INVALID_ARGUMENT, MojoTakeSnapshot(NULL, NULL));
@@ -327,5 +374,6 @@ int main(int argc, char** argv) {
   test_flush_before_exit(argv[0]);
   test_shutdown();
   test_snapshot();
+  test_thread_name();
   return 0;
 }

@@ -128,11 +128,12 @@ STRUCT(MojoAcceptInvitationOptions, 8, 8);
 FIELD(MojoAcceptInvitationOptions, struct_size, 0, 4);
 FIELD(MojoAcceptInvitationOptions, flags, 4, 4);
 
-STRUCT(MojoConfiguration, 24, 8);
+STRUCT(MojoConfiguration, 40, 8);
 FIELD(MojoConfiguration, struct_size, 0, 4);
 FIELD(MojoConfiguration, max_message_num_bytes, 4, 4);
 FIELD(MojoConfiguration, max_shared_memory_num_bytes, 8, 8);
 FIELD(MojoConfiguration, max_mappings, 16, 8);
+FIELD(MojoConfiguration, io_thread_name, 24, 16);
 
 /* The table of functions. */
 

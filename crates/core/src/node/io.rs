@@ -95,7 +95,7 @@ pub(super) fn start(node: &RoutingNode) -> io::Result<Arc<Io>> {
     let io = Io::new()?;
     let mut work = IoWork::new(node, &io, true);
     let run = move || as_system(|| while work.step(work.io.patience()) {});
-    std::thread::Builder::new().name("libmojo-io".into()).spawn(run)?;
+    std::thread::Builder::new().name(node.data().io_thread_name()).spawn(run)?;
     Ok(io)
 }
 

@@ -42,7 +42,8 @@ pub(crate) type RoutingNode = Arc<libmojo_ports::Node<Message>>;
 
 /// One participant in the exchange of messages: usually the process. A clone refers to the same node.
 ///
-/// A node that is not connected to any other has no thread and no descriptor of its own. Its connections end with
+/// Any node can invite any other; none has to be appointed to know them all. A node that is not connected to any other
+/// has no thread and no descriptor of its own. Its connections end with
 /// the other process, or by [`disconnect`](Self::disconnect), not when the last reference is dropped.
 #[derive(Clone)]
 pub struct Node(RoutingNode);
@@ -53,9 +54,16 @@ pub struct NodeData {
     introductions: Introductions,
     progress: Progress,
     default_error_handler: Mutex<Option<ErrorHandler>>,
+    /// Empty for the usual one.
+    io_thread_name: Mutex<String>,
 }
 
 impl NodeData {
+    fn io_thread_name(&self) -> String {
+        let name = self.io_thread_name.lock();
+        if name.is_empty() { "libmojo-io".to_owned() } else { name.clone() }
+    }
+
     fn report_by_default(&self, text: &str, disconnected: bool) {
         let handler = self.default_error_handler.lock().clone();
         call(handler, ProcessError { message: text.to_owned(), disconnected });
@@ -83,6 +91,7 @@ impl Node {
             introductions: Introductions::new(),
             progress: Progress::new(),
             default_error_handler: Mutex::new(Rank::Leaf, None),
+            io_thread_name: Mutex::new(Rank::Leaf, String::new()),
         };
         let new_name = || PortName(u128::from_le_bytes(random::<16>()));
         Self(libmojo_ports::Node::new(name, data, new_name))
@@ -127,6 +136,16 @@ impl Node {
         }
         let previous = std::mem::replace(&mut *self.0.data().default_error_handler.lock(), handler);
         drop(previous);
+    }
+
+    /// Names the thread that does the I/O of the node, which starts with the first connection and ends with the last: the
+    /// next one that starts has this name. Linux shows 15 bytes of it. An empty name stands for `libmojo-io`; a NUL ends
+    /// the name.
+    pub fn set_io_thread_name(&self, name: &str) {
+        if is_forked() {
+            return;
+        }
+        name.split('\0').next().unwrap_or_default().clone_into(&mut self.0.data().io_thread_name.lock());
     }
 
     /// Reports a message as bad to the handler of the process that it came from, or, if it was made in this

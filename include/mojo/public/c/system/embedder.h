@@ -1,6 +1,10 @@
 // What the program that embeds the library decides for the whole process:
 // limits, properties, who hears of errors, and how it ends.
 //
+// No process has to be told that it is the one that knows all others, nor where
+// shared memory is to come from: any may invite any, whoever stands between two
+// introduces them, and each makes its own memory.
+//
 // These functions are an addition to the C System API, not in core.h, and not
 // available to modules that use the library through a table of functions
 // (thunks.h). What core.h says of all functions holds here too.
@@ -17,8 +21,8 @@
 #include "mojo/public/c/system/system_export.h"
 #include "mojo/public/c/system/types.h"
 
-// Limits of this process. A field that is 0, or lies beyond |struct_size|,
-// stands for the default.
+// What this process does in its own way. A field that is 0, or lies beyond
+// |struct_size|, stands for the default.
 struct MOJO_ALIGNAS(8) MojoConfiguration {
   // The size of this structure in bytes.
   uint32_t struct_size;
@@ -35,10 +39,16 @@ struct MOJO_ALIGNAS(8) MojoConfiguration {
 
   // The most mappings of shared buffers at a time; by default 1000000.
   MOJO_ALIGNAS(8) uint64_t max_mappings;
+
+  // The name of the thread by which the library exchanges data with other
+  // processes, with a 0 byte at its end; by default "libmojo-io". It starts with
+  // the first connection and ends with the last; the next one that starts has
+  // this name.
+  char io_thread_name[16];
 };
 typedef struct MojoConfiguration MojoConfiguration;
-MOJO_STATIC_ASSERT(sizeof(MojoConfiguration) == 24,
-                   "MojoConfiguration must be 24 bytes");
+MOJO_STATIC_ASSERT(sizeof(MojoConfiguration) == 40,
+                   "MojoConfiguration must be 40 bytes");
 MOJO_STATIC_ASSERT(MOJO_ALIGNOF(MojoConfiguration) == 8,
                    "MojoConfiguration must be aligned to 8");
 MOJO_STATIC_ASSERT(offsetof(MojoConfiguration, struct_size) == 0,
@@ -49,13 +59,15 @@ MOJO_STATIC_ASSERT(offsetof(MojoConfiguration, max_shared_memory_num_bytes) == 8
                    "max_shared_memory_num_bytes must be at offset 8");
 MOJO_STATIC_ASSERT(offsetof(MojoConfiguration, max_mappings) == 16,
                    "max_mappings must be at offset 16");
+MOJO_STATIC_ASSERT(offsetof(MojoConfiguration, io_thread_name) == 24,
+                   "io_thread_name must be at offset 24");
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-// Sets limits from now on; what exists already is not affected. A program does
-// this before anything else.
+// Sets all of this from now on; what exists already is not affected. A program
+// does this before anything else.
 //
 //   OK                set
 //   INVALID_ARGUMENT  |struct_size| is below 4
