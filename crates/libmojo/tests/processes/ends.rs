@@ -4,8 +4,8 @@ use crate::roles::*;
 use crate::worlds::children::*;
 use crate::worlds::*;
 use libmojo::{
-    DataPipeError, Invitation, Message, MessagePipe, Node, Signals, SignalsState, TryRecvError, WaitError, Waitable,
-    Watcher, socket_pair,
+    DataPipeError, Invitation, Message, MessagePipe, Node, ProcessError, SendOptions, Signals, SignalsState,
+    TryRecvError, WaitError, Waitable, Watcher, socket_pair,
 };
 use std::io::Read;
 use std::os::fd::OwnedFd;
@@ -186,6 +186,33 @@ fn a_message_from_a_child_remembers_its_sender_after_the_child_is_gone() {
     let message = kept.recv().unwrap();
     message.report_bad("nobody hears of this, and nothing breaks");
     drop((message, kept, child));
+    alone.assert_nothing_left(&[&node]);
+}
+
+#[test]
+fn what_a_child_finds_bad_is_told_to_the_handler_of_its_sibling_once_a_report() {
+    let alone = alone();
+    let node = Node::new();
+    let options = |handler| SendOptions { handler: Some(handler), ..SendOptions::default() };
+    let ((of_answering, for_answering), (of_asking, for_asking)) = (recording(), recording());
+    let answering = Mode::Child.launch_with(&node, child_answers_on_pipes, options(for_answering));
+    let asking = Mode::Child.launch_with(&node, child_finds_answers_bad, options(for_asking));
+    let (a, b) = MessagePipe::create_on(&node);
+    answering.pipe.send(Message::from("").with(a)).unwrap();
+    asking.pipe.send(Message::from("").with(b)).unwrap();
+    // A message that this process passes on comes from this process, and nobody hears of it.
+    eventually("the two are introduced", || node.port_counts().1 == 0);
+    send(&asking.pipe, "go");
+    assert_eq!(recv(&asking.pipe), "done");
+    let report =
+        |number| ProcessError { message: format!("Received bad user message: answer {number}"), disconnected: false };
+    // The reports have come before what was said behind them.
+    assert_eq!(*of_answering.lock().unwrap(), [report(0), report(1), report(2)]);
+    asking.finish();
+    answering.finish();
+    eventually("the ends are told", || of_answering.lock().unwrap().len() == 4 && of_asking.lock().unwrap().len() == 1);
+    let end = ProcessError { message: String::new(), disconnected: true };
+    assert_eq!((&of_answering.lock().unwrap()[3], &of_asking.lock().unwrap()[0]), (&end, &end));
     alone.assert_nothing_left(&[&node]);
 }
 

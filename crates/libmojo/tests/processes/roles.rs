@@ -59,6 +59,22 @@ pub fn child_doubles() {
     }
 }
 
+/// Asks three times at the pipe that it gets, as soon as it is told to, and finds the answers bad.
+#[test]
+#[ignore = "run by other tests, in a process of its own"]
+pub fn child_finds_answers_bad() {
+    act(|pipe| {
+        let asked = recv_pipe(pipe);
+        assert_eq!(recv(pipe), "go");
+        for number in 0..3 {
+            send(&asked, "question");
+            asked.recv().unwrap().report_bad(&format!("answer {number}"));
+        }
+        send(pipe, "done");
+        assert_closed(pipe);
+    });
+}
+
 /// Answers on every pipe that it gets, on each by a thread of its own, until all are closed.
 #[test]
 #[ignore = "run by other tests, in a process of its own"]
