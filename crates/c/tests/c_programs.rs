@@ -3,10 +3,11 @@
 
 mod common;
 
-use common::{gcc, has, library_directory, run, run_program, shared_library, workspace};
+use common::{gcc, has, has_program, library_directory, run, run_program, shared_library, workspace};
 use libmojo::{Invitation, Message};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::Once;
 
 fn built(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
@@ -56,16 +57,68 @@ fn what_the_embedder_decides() {
 
 #[test]
 fn forking() {
-    compile_and_run("fork.c", "fork", &shared_library());
+    compile("fork.c", "fork", &shared_library());
+    // To a sanitizer, what only a thread of the parent refers to is lost in its children.
+    let options = std::env::var("ASAN_OPTIONS").unwrap_or_default() + ":detect_leaks=0";
+    run(Command::new(built("fork")).env_remove("LD_LIBRARY_PATH").env("ASAN_OPTIONS", options));
+}
+
+// ---- processes that are started with an invitation -------------------------------------------------------
+
+/// A program that answers one message with the same.
+fn inherited() -> PathBuf {
+    static COMPILED: Once = Once::new();
+    COMPILED.call_once(|| compile("inherited.c", "inherited", &shared_library()));
+    built("inherited")
+}
+
+fn hello() -> Command {
+    let mut command = Command::new("python3");
+    command.arg(workspace().join("examples/python/hello.py")).arg(library_directory().join("libmojo_system.so"));
+    command.env_remove("LD_LIBRARY_PATH");
+    command
+}
+
+fn expect_answer(command: &mut Command) {
+    let invitation = Invitation::new();
+    let pipe = invitation.attach(b"main").unwrap();
+    let (mut child, _) = invitation.spawn(command.env_remove("LD_LIBRARY_PATH")).unwrap();
+    pipe.send(Message::from("back and forth")).unwrap();
+    assert_eq!(pipe.recv().unwrap().payload(), b"back and forth");
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]
 fn a_program_finds_the_invitation_that_it_was_started_with() {
-    compile("inherited.c", "inherited", &shared_library());
-    let invitation = Invitation::new();
-    let pipe = invitation.attach(b"main").unwrap();
-    let (mut child, _) = invitation.spawn(Command::new(built("inherited")).env_remove("LD_LIBRARY_PATH")).unwrap();
-    pipe.send(Message::from("back and forth")).unwrap();
-    assert_eq!(pipe.recv().unwrap().payload(), b"back and forth");
-    assert!(child.wait().unwrap().success());
+    expect_answer(&mut Command::new(inherited()));
+}
+
+#[test]
+fn a_script_hands_the_invitation_on() {
+    // What it starts before does not get the socket.
+    let script = "number=${LIBMOJO_INVITATION%%:*}
+        eval \"ls -l /proc/self/fd/ $number<&-\" 2>&1 | grep -q socket: && exit 1
+        exec \"$0\"";
+    expect_answer(Command::new("sh").args(["-c", script]).arg(inherited()).stderr(Stdio::null()));
+    expect_answer(Command::new("sh").args(["-c", "exec \"$0\""]).arg(inherited()));
+}
+
+#[test]
+fn programs_in_another_language_start_processes_and_are_started() {
+    // An interpreter loads no library that is built for a sanitizer.
+    let is_sanitized = std::env::var("CFLAGS").is_ok_and(|flags| flags.contains("-fsanitize"));
+    if !is_sanitized && has_program("python3") {
+        assert_eq!(run(&mut hello()), "hello\n");
+        assert_eq!(run(hello().arg(inherited())), "hello\n");
+        expect_answer(&mut hello());
+    }
+}
+
+#[test]
+fn the_code_in_the_document_is_that_of_the_program() {
+    let document = std::fs::read_to_string(workspace().join("docs/processes.md")).unwrap();
+    let program = std::fs::read_to_string(workspace().join("crates/c/tests/c/inherited.c")).unwrap();
+    let (_, code) = document.split_once("```c\n").unwrap();
+    let (code, _) = code.split_once("```").unwrap();
+    assert!(program.contains(code));
 }

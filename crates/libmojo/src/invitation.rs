@@ -115,7 +115,7 @@ impl Invitation {
 
 /// The environment variable by which a process finds the socket that [`Invitation::spawn`] has left to it: two decimal
 /// numbers with a colon between, the descriptor, and its inode, by which it can be told from another descriptor
-/// with the same number. Programs in any language can take part by it, on either side.
+/// with the same number. Programs in any language can take part by it, on either side: see `docs/processes.md`.
 pub const INVITATION_VARIABLE: &str = libmojo_core::INHERITED_SOCKET;
 
 impl Invitation {

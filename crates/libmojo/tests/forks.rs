@@ -42,6 +42,10 @@ fn exit(status: c_int) -> ! {
     unsafe { libc::_exit(status) }
 }
 
+extern "C" fn leave() {
+    exit(0);
+}
+
 fn wait_for_child(pid: c_int) -> c_int {
     let mut status = 0;
     // SAFETY: a child of this process that nobody else waits for, and a place to write to.
@@ -263,10 +267,13 @@ fn a_callback_on_the_thread_that_does_the_io_may_fork_and_both_return_from_it() 
     assert_connected(&a, &b);
     let (children, forked) = mpsc::channel();
     let watcher = Watcher::new(move |event| {
-        if event.from_system
-            && let Some(pid) = fork()
-        {
-            children.send(pid).unwrap();
+        if event.from_system {
+            match fork() {
+                Some(pid) => children.send(pid).unwrap(),
+                // SAFETY: has the process end there without a search for leaks, should this be run for one: what only
+                // the parent's other threads refer to would be taken for lost.
+                None => assert_eq!(unsafe { libc::atexit(leave) }, 0),
+            }
         }
     });
     watcher.watch(&b, Signals::READABLE, 1).unwrap();
@@ -301,7 +308,7 @@ fn children_are_forked_off_while_threads_are_in_the_middle_of_everything() {
                 }
             });
         }
-        for _ in 0..300 {
+        for _ in 0..100 {
             in_fork(|| {
                 assert_eq!(a.recv().unwrap_err(), RecvError::Forked);
                 assert!(!here.shutdown(None));

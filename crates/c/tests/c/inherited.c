@@ -3,8 +3,11 @@
  * the number of its socket in the environment, accepts, and answers one message.
  */
 
+#define _POSIX_C_SOURCE 200809L
+
+#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/stat.h>
 
 #include "check.h"
 #include "mojo/public/c/system/core.h"
@@ -14,12 +17,27 @@
 
 static const char* role = "inherited";
 
-int main(void) {
+/* The socket that whoever started this process has left to it, or -1. */
+static int inherited_socket(void) {
   const char* variable = getenv("LIBMOJO_INVITATION");
-  CHECK(variable);
+  int number;
+  unsigned long long inode;
+  struct stat found;
+  if (!variable || sscanf(variable, "%d:%llu", &number, &inode) != 2)
+    return -1;
+  unsetenv("LIBMOJO_INVITATION");
+  if (number < 3 || fstat(number, &found) != 0 || found.st_ino != inode)
+    return -1;
+  return fcntl(number, F_SETFD, FD_CLOEXEC) == 0 ? number : -1;
+}
+
+int main(void) {
+  int inherited = inherited_socket();
+  CHECK(inherited >= 0);
+  CHECK(inherited_socket() < 0);
   MojoPlatformHandle socket = {sizeof(socket),
                                MOJO_PLATFORM_HANDLE_TYPE_FILE_DESCRIPTOR,
-                               strtoul(variable, NULL, 10)};
+                               (uint64_t)inherited};
   const MojoInvitationTransportEndpoint endpoint = {
       sizeof(endpoint), MOJO_INVITATION_TRANSPORT_TYPE_CHANNEL, 1, &socket};
   MojoHandle invitation, pipe;

@@ -267,13 +267,13 @@ fn wait_for_child(pid: c_int) {
     assert_eq!(status, 0, "a child has failed, or hangs");
 }
 
-/// Does something in a child, which ends by `exit` then, whatever it owns.
+/// Does something in a child, which ends at once then, whatever it owns.
 fn in_fork(body: impl FnOnce()) {
     match fork() {
         Some(pid) => wait_for_child(pid),
         None => {
             body();
-            std::process::exit(0);
+            exit_at_once(0);
         }
     }
 }

@@ -16,7 +16,8 @@
 // number of the descriptor, a colon, and the number of its inode, both decimal
 // ("5:48213"). By the second a process can tell that the descriptor is meant, and
 // not another one which got that number later. The Rust crate libmojo starts
-// processes and accepts in this way.
+// processes and accepts in this way; docs/processes.md says what programs in
+// other languages do on either side.
 //
 // The inviter can use its ends as soon as they are attached, before the other
 // process exists: what is written waits. If the invitation is closed unsent or
