@@ -97,6 +97,24 @@ impl Due {
         self.cancellations.pop_front().or_else(|| self.others.pop_front())
     }
 
+    /// Hands itself to the outer level, or runs if there is none.
+    fn fall_due(mut self: Box<Self>) {
+        if is_forked() {
+            return std::mem::forget(self);
+        }
+        let outermost = LEVELS.with(|levels| match levels.borrow_mut().last_mut() {
+            Some(level) => {
+                level.due().append(&mut self);
+                None
+            }
+            None => Some(self),
+        });
+        if let Some(due) = outermost {
+            assert_unlocked();
+            due.run();
+        }
+    }
+
     fn run(self: Box<Self>) {
         let mut levels = vec![self];
         while let Some(level) = levels.last_mut() {
@@ -116,21 +134,10 @@ impl Due {
 }
 
 impl Drop for Deferred {
+    #[inline]
     fn drop(&mut self) {
-        let Some(mut due) = self.0.take() else { return };
-        if is_forked() {
-            return std::mem::forget(due);
-        }
-        let outermost = LEVELS.with(|levels| match levels.borrow_mut().last_mut() {
-            Some(level) => {
-                level.due().append(&mut due);
-                None
-            }
-            None => Some(due),
-        });
-        if let Some(due) = outermost {
-            assert_unlocked();
-            due.run();
+        if let Some(due) = self.0.take() {
+            due.fall_due();
         }
     }
 }
