@@ -15,22 +15,30 @@ use std::io::{self, Write};
 use std::pin::pin;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::{Once, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 use worlds::*;
 
 /// Forks. The child has a minute, and ends when it panics. `None` in the child.
 fn fork() -> Option<c_int> {
+    static HOOK: Once = Once::new();
+    // Not in the child: another thread may just hold what is locked for this.
+    HOOK.call_once(|| {
+        let (parent, hook) = (std::process::id(), std::panic::take_hook());
+        std::panic::set_hook(Box::new(move |panic| {
+            if std::process::id() != parent {
+                eprintln!("in a child: {panic}");
+                exit(1);
+            }
+            hook(panic);
+        }));
+    });
     // SAFETY: the child uses what it has a copy of, as this test is about.
     match unsafe { libc::fork() } {
         0 => {
             // SAFETY: arranges for the end of a child that hangs.
             unsafe { libc::alarm(60) };
-            std::panic::set_hook(Box::new(|panic| {
-                eprintln!("in a child: {panic}");
-                exit(1);
-            }));
             None
         }
         pid => Some(pid),
@@ -285,6 +293,15 @@ fn a_callback_on_the_thread_that_does_the_io_may_fork_and_both_return_from_it() 
     assert_connected(&a, &b);
 }
 
+/// Says that it is over, however that comes.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn children_are_forked_off_while_threads_are_in_the_middle_of_everything() {
     let _watchdog = watchdog();
@@ -308,6 +325,7 @@ fn children_are_forked_off_while_threads_are_in_the_middle_of_everything() {
                 }
             });
         }
+        let _over = Over(&is_over);
         for _ in 0..100 {
             in_fork(|| {
                 assert_eq!(a.recv().unwrap_err(), RecvError::Forked);
@@ -315,7 +333,6 @@ fn children_are_forked_off_while_threads_are_in_the_middle_of_everything() {
                 drop((copy(&a), copy(&b), copy(&here), copy(&there)));
             });
         }
-        is_over.store(true, Ordering::SeqCst);
     });
     assert_connected(&a, &b);
 }

@@ -170,10 +170,13 @@ fn what_the_other_side_does_not_take_is_shown_to_wait() {
     assert!(!here.snapshot().links[0].is_established);
     let accepted = libmojo::AcceptedInvitation::accept_on(&there, theirs).unwrap();
     let taken = accepted.extract(b"x").unwrap();
-    eventually("it is connected", || {
+    send(&pipe, "first");
+    eventually("the pipe leads there", || {
         driven.run();
-        here.snapshot().links[0].is_established
+        taken.try_recv().is_ok()
     });
+    // And all that is said of its way has been heard.
+    (0..1000).for_each(|_| driven.run());
     while here.snapshot().links[0].waiting_bytes < 1 << 20 {
         pipe.send(Message::new(&[7; 1 << 16])).unwrap();
     }

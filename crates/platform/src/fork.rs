@@ -13,7 +13,7 @@
 //! A program that calls `clone` itself gets no handlers called, and is not noticed.
 
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::io::{DupFlags, dup3};
+use rustix::io::{DupFlags, dup3, fcntl_dupfd_cloexec};
 use std::ffi::c_int;
 use std::io;
 use std::mem::ManuallyDrop;
@@ -73,21 +73,34 @@ fn look() -> bool {
 
 unsafe extern "C" fn in_child() {
     STATE.store(FORKED, Ordering::Relaxed);
-    let stand_in = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).ok();
+    let mut stand_in = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).ok();
     for (at, word) in PRIVATE.iter().enumerate().take(USED_WORDS.load(Ordering::Relaxed)) {
         let mut bits = word.swap(0, Ordering::Relaxed);
         while bits != 0 {
             // Below 2²⁰.
-            give_up((at * 64) as RawFd + bits.trailing_zeros() as RawFd, stand_in.as_ref());
+            let number = (at * 64) as RawFd + bits.trailing_zeros() as RawFd;
             bits &= bits - 1;
+            match &stand_in {
+                // The system copies the descriptors before the memory. One that was made in between is not here, and
+                // its number was free.
+                Some(own) if own.as_raw_fd() == number => stand_in = another(stand_in.take()),
+                _ => give_up(number, stand_in.as_ref()),
+            }
         }
     }
 }
 
+/// Leaves a descriptor to whoever believes to own its number, and makes another like it.
+fn another(stand_in: Option<OwnedFd>) -> Option<OwnedFd> {
+    let next = stand_in.as_ref().and_then(|fd| fcntl_dupfd_cloexec(fd, 0).ok());
+    std::mem::forget(stand_in);
+    next
+}
+
 /// Closes a private descriptor of the parent, in favour of one that does nothing.
 fn give_up(number: RawFd, stand_in: Option<&OwnedFd>) {
-    // SAFETY: a number is noted only while a `Private` owns it, and this process has the same descriptors as its parent
-    // had then. That copy of the owner goes on to own the number, which is not closed here.
+    // SAFETY: a number is noted only while a `Private` owns it, so nothing else has it here. The copy of that owner goes
+    // on to own the number, which is not closed by this.
     let mut own = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(number) });
     let is_exchanged = stand_in.is_some_and(|stand_in| dup3(stand_in, &mut own, DupFlags::CLOEXEC).is_ok());
     if !is_exchanged {

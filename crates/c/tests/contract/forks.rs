@@ -13,6 +13,7 @@ use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::ptr::null_mut;
+use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -241,6 +242,18 @@ fn the_functions_called_here_are_those_of_the_headers() {
 
 /// Forks. The child has a minute, and ends when it panics. `None` in the child.
 fn fork() -> Option<c_int> {
+    static HOOK: Once = Once::new();
+    // Not in the child: another thread may just hold what is locked for this.
+    HOOK.call_once(|| {
+        let (parent, hook) = (std::process::id(), std::panic::take_hook());
+        std::panic::set_hook(Box::new(move |panic| {
+            if std::process::id() != parent {
+                eprintln!("in a child: {panic}");
+                exit_at_once(1);
+            }
+            hook(panic);
+        }));
+    });
     // SAFETY: the child uses what it has a copy of, as this test is about.
     let pid = unsafe { libc::fork() };
     if pid != 0 {
@@ -248,10 +261,6 @@ fn fork() -> Option<c_int> {
     }
     // SAFETY: arranges for the end of a child that hangs.
     unsafe { libc::alarm(60) };
-    std::panic::set_hook(Box::new(|panic| {
-        eprintln!("in a child: {panic}");
-        exit_at_once(1);
-    }));
     None
 }
 
