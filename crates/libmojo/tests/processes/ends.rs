@@ -206,7 +206,7 @@ fn what_a_child_finds_bad_is_told_to_the_handler_of_its_sibling_once_a_report() 
     assert_eq!(recv(&asking.pipe), "done");
     let report =
         |number| ProcessError { message: format!("Received bad user message: answer {number}"), disconnected: false };
-    // The reports have come before what was said behind them.
+    eventually("the reports are told", || of_answering.lock().unwrap().len() == 3);
     assert_eq!(*of_answering.lock().unwrap(), [report(0), report(1), report(2)]);
     asking.finish();
     answering.finish();
