@@ -2,7 +2,6 @@
 
 use crate::attack::*;
 use crate::worlds::*;
-use libmojo::Signals;
 use libmojo_platform::{Mapping, SharedMemory, Socket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
