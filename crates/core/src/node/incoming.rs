@@ -253,7 +253,7 @@ impl<'a> Turn<'a> {
             KNOWN => introduction::take_known(node, *peer, &frame),
             MEET => introduction::take_meet(node, link, *peer, frame),
             MET => introduction::take_met(node, *peer, &frame, &mut self.deferred),
-            TALK => introduction::take_talk(node, *peer, &frame, &mut self.deferred),
+            TALK => introduction::take_talk(node, link, *peer, &frame, &mut self.deferred),
             PARTED => introduction::take_parted(node, link, *peer, &frame),
             REPORT => {
                 self.drained.afterwards.reports.extend(introduction::take_report(node, link, &frame)?);

@@ -244,7 +244,7 @@ pub(crate) fn apply(node: &RoutingNode, effects: Effects<Message>, deferred: &mu
     for name in unreachable {
         apply(node, node.lose(name), deferred);
     }
-    apart.into_iter().for_each(|(a, b)| introduction::begin(node, a, b));
+    apart.into_iter().for_each(|(a, b)| introduction::begin(node, a, b, deferred));
     if node.has_proxies() {
         links.end_quiet();
     }
