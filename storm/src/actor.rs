@@ -48,9 +48,9 @@ pub fn play(part: Part) -> ExitCode {
     let steps = watch(&part, &left);
     let base_line = BaseLine::now();
     let orders = AcceptedInvitation::inherited().unwrap().extract(b"orders").unwrap();
-    let (node, patience) = (Node::process(), part.patience);
-    orders.send(Message::from(format!("hello {}", std::process::id()).as_str())).unwrap();
+    let (node, patience) = (Node::process(), part.leak_patience());
     let actor = Actor::new(part, orders, &left);
+    actor.answer(&format!("hello {}", std::process::id()));
     let orders = actor.obey(&steps);
     drop(orders);
     if let Err(text) = wait_for_ports(node, (0, 0), patience) {
@@ -83,8 +83,7 @@ enum Step {
 /// Ends the process, and says what is left, when something takes too long.
 fn watch(part: &Part, left: &Left) -> Sender<Step> {
     let (sender, steps) = channel();
-    // Less than what the controller has, so that it is seen what is wrong.
-    let (index, patience, left) = (part.index, part.patience * 3 / 4, left.clone());
+    let (index, patience, left) = (part.index, part.hang_patience(), left.clone());
     std::thread::spawn(move || {
         while let Ok(step) = steps.recv() {
             let next = if let Step::Begun = step { steps.recv_timeout(patience) } else { Ok(Step::Done) };
@@ -153,7 +152,7 @@ impl Actor {
             let (ports, proxies) = Node::process().port_counts();
             (proxies > 0).then(|| format!("{proxies} proxies of {ports} ports"))
         };
-        if let Err(text) = crate::leaks::eventually(self.part.patience, passes_on) {
+        if let Err(text) = crate::leaks::eventually(self.part.leak_patience(), passes_on) {
             panic!("before anything has happened: {text}");
         }
     }
@@ -167,7 +166,7 @@ impl Actor {
             report.cut_off.extend(cut_off);
         }
         // All that is left is the pipe to the controller.
-        if let Err(text) = wait_for_ports(Node::process(), (1, 0), self.part.patience) {
+        if let Err(text) = wait_for_ports(Node::process(), (1, 0), self.part.leak_patience()) {
             panic!("when all is finished: {text}");
         }
         let cut_off: String = report.cut_off.iter().map(|peer| format!(" {peer}")).collect();

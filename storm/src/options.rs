@@ -62,6 +62,16 @@ pub struct Part {
 }
 
 impl Part {
+    /// How long to wait until everything is gone. Whoever knows best what is wrong loses patience first.
+    pub fn leak_patience(&self) -> Duration {
+        self.patience / 2
+    }
+
+    /// How long an order may take.
+    pub fn hang_patience(&self) -> Duration {
+        self.patience * 3 / 4
+    }
+
     /// The arguments that start an actor.
     pub fn arguments(&self) -> Vec<String> {
         let fault = self.fault.map_or("none", Fault::name);
