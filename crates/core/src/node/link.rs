@@ -2,10 +2,10 @@
 
 use super::attendance::Attendance;
 use super::incoming::Slot;
+use super::introduction::IntroductionId;
 use super::io::Io;
 use super::links::Terms;
 use super::outgoing::Outgoing;
-use super::introduction::IntroductionId;
 use super::region::Region;
 use super::wire::{self, Hello, Part};
 use super::{RoutingNode, Sender};
