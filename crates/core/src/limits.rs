@@ -81,6 +81,10 @@ pub(crate) const MAX_KNOWN_LINKS: usize = 16;
 /// The most links that a node takes from others which introduce it to third ones.
 pub(crate) const MAX_INTRODUCED_LINKS: usize = 4096;
 
+/// The most names of third nodes that are remembered for one link. Each introduction among the two and a third one needs
+/// one, and there can be more than one introduction for each third node.
+pub(crate) const MAX_ACQUAINTANCES: usize = 4 * MAX_INTRODUCED_LINKS;
+
 /// The longest report of a bad message that is passed on to another process, in bytes.
 pub(crate) const MAX_REPORT_BYTES: usize = 4096;
 

@@ -187,6 +187,60 @@ fn many_siblings_have_one_link_for_each_two_of_them() {
     finish(alone, &all);
 }
 
+/// A pipe whose ends can be anywhere: which node each is on, and the end.
+type Wanderer = [(usize, MessagePipe); 2];
+
+/// Moves an end of one pipe over another that has an end on the same node, if there is one.
+fn wander(pipes: &mut Vec<Wanderer>, random: &mut Random) {
+    let mut moving = pipes.swap_remove(random.below(pipes.len()));
+    let side = random.below(2);
+    let at = moving[side].0;
+    let ways = pipes.iter().flat_map(|pipe| [(&pipe[0], &pipe[1]), (&pipe[1], &pipe[0])]);
+    let ways: Vec<_> = ways.filter(|((near, _), _)| *near == at).collect();
+    if !ways.is_empty() {
+        let ((_, near), (there, far)) = ways[random.below(ways.len())];
+        send(&moving[1 - side].1, "on the way");
+        let (placeholder, _) = MessagePipe::create();
+        let end = pass_pipe(near, far, std::mem::replace(&mut moving[side].1, placeholder));
+        assert_eq!(recv(&end), "on the way");
+        moving[side] = (*there, end);
+    }
+    pipes.push(moving);
+}
+
+/// Two nodes have invited the same two others, and so introduce these to each other both at once: some nodes come to
+/// have several links to each other, and some are introduced to themselves.
+#[test]
+fn ends_go_round_among_nodes_with_several_links_to_each_other() {
+    let (alone, mut all) = (alone(), Vec::new());
+    let seed = seed();
+    let mut random = Random::new(seed);
+    for _ in 0..50 {
+        let nodes = [(); 4].map(|()| Node::new());
+        let mut pipes: Vec<Wanderer> = Vec::new();
+        for (from, to) in [(0, 2), (0, 3), (1, 2), (1, 3)] {
+            let (a, b) = link(&nodes[from], &nodes[to]);
+            pipes.push([(from, a), (to, b)]);
+            let (a, b) = MessagePipe::create_on(&nodes[from]);
+            pipes.push([(from, a), (from, b)]);
+        }
+        for _ in 0..50 {
+            wander(&mut pipes, &mut random);
+        }
+        for node in &nodes {
+            eventually("nobody passes anything on", || node.port_counts().1 == 0);
+        }
+        pipes.iter().for_each(|[(_, a), (_, b)]| assert_connected(a, b));
+        drop(pipes);
+        for node in &nodes {
+            eventually("nothing is left", || node.port_counts() == (0, 0));
+            node.disconnect();
+        }
+        all.extend(nodes);
+    }
+    finish(alone, &all.iter().collect::<Vec<_>>());
+}
+
 #[test]
 fn a_bad_message_of_a_sibling_is_reported_to_whoever_invited_it() {
     let (alone, parent, nodes) = (alone(), Node::new(), [Node::new(), Node::new()]);

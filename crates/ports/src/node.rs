@@ -123,6 +123,14 @@ impl<M: Message> Node<M> {
         self.named_ports().iter().filter(|port| port.state.lock().role != Role::Endpoint).count()
     }
 
+    /// True if something that was sent waits here until it is settled where it is to go on to.
+    pub fn holds_back(&self) -> bool {
+        self.named_ports().iter().any(|port| {
+            let state = port.state.lock();
+            state.role != Role::Endpoint && (!state.unread.is_empty() || state.early.len() > 0)
+        })
+    }
+
     /// Makes a pipe with both ends here.
     pub fn create_pipe(self: &Arc<Self>) -> (PortRef<M>, PortRef<M>) {
         let a = Port::new(self, M::PortData::default(), State::new(Role::Endpoint));

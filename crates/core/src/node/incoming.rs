@@ -98,8 +98,8 @@ pub(super) struct Afterwards {
     reports: Vec<(Arc<Sender>, String)>,
 }
 
-/// Pipes of an invitation, for whoever extracts them.
-struct Announcement(Arc<Arrivals>, Vec<(Vec<u8>, Pipe)>);
+/// Pipes of an invitation that has come over a link, for whoever extracts them.
+struct Announcement(Arc<Link>, Arc<Arrivals>, Vec<(Vec<u8>, Pipe)>);
 
 impl Afterwards {
     pub(super) fn is_empty(&self) -> bool {
@@ -108,8 +108,10 @@ impl Afterwards {
 
     pub(super) fn run(self) {
         // What may be fused now comes before what is told about it.
-        for Announcement(arrivals, pipes) in self.announced {
+        for Announcement(link, arrivals, pipes) in self.announced {
             arrivals.announce(pipes);
+            // What was sent before, to where nobody was yet, is on its way now.
+            link.note_established();
         }
         drop(self.caused);
         self.reports.iter().for_each(|(sender, text)| sender.report_bad(text));
@@ -119,7 +121,7 @@ impl Afterwards {
 /// Takes what has come over the socket and into the region, by the I/O thread. Nothing is taken any more once the link has
 /// ended.
 pub(super) fn receive(node: &RoutingNode, link: &Arc<Link>) -> Drained {
-    run(|drained| {
+    run(node, |drained| {
         let Some(mut incoming) = link.incoming.take(true) else { return };
         if let Err(error) = Turn::new(node, link, drained).take_all(&mut incoming) {
             drained.end = Some(error.0);
@@ -133,7 +135,7 @@ pub(super) fn receive(node: &RoutingNode, link: &Arc<Link>) -> Drained {
 /// Takes what has come into the region, unless another thread does so already. If that shows that the link is to be
 /// ended, the I/O thread finds that out.
 pub(crate) fn drain(node: &RoutingNode, link: &Arc<Link>) -> Drained {
-    run(|drained| {
+    run(node, |drained| {
         if link.is_waiting_for_room() {
             link.flush();
         }
@@ -150,9 +152,9 @@ pub(crate) fn drain(node: &RoutingNode, link: &Arc<Link>) -> Drained {
     })
 }
 
-fn run(body: impl FnOnce(&mut Drained)) -> Drained {
+fn run(node: &RoutingNode, body: impl FnOnce(&mut Drained)) -> Drained {
     let mut drained = Drained::default();
-    let caused = collect(|| as_system(|| body(&mut drained)));
+    let caused = node.data().progress.while_taking(|| collect(|| as_system(|| body(&mut drained))));
     drained.afterwards.caused = caused;
     drained
 }
@@ -253,7 +255,7 @@ impl<'a> Turn<'a> {
             KNOWN => introduction::take_known(node, *peer, &frame),
             MEET => introduction::take_meet(node, link, *peer, frame),
             MET => introduction::take_met(node, *peer, &frame, &mut self.deferred),
-            TALK => introduction::take_talk(node, *peer, &frame, &mut self.deferred),
+            TALK => introduction::take_talk(node, link, *peer, &frame, &mut self.deferred),
             PARTED => introduction::take_parted(node, link, *peer, &frame),
             REPORT => {
                 self.drained.afterwards.reports.extend(introduction::take_report(node, link, &frame)?);
@@ -297,8 +299,7 @@ impl<'a> Turn<'a> {
             }
         }
         // Whatever came is somebody's, also if the link is to be given up.
-        self.drained.afterwards.announced.push(Announcement(arrivals.clone(), pipes));
-        self.link.note_established();
+        self.drained.afterwards.announced.push(Announcement(self.link.clone(), arrivals.clone(), pipes));
         outcome
     }
 
@@ -398,7 +399,7 @@ impl<'a> Turn<'a> {
 
 impl Announcement {
     fn is_for(&self, arrivals: &Arc<Arrivals>) -> bool {
-        Arc::ptr_eq(&self.0, arrivals)
+        Arc::ptr_eq(&self.1, arrivals)
     }
 }
 

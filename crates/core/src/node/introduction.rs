@@ -1,10 +1,10 @@
 //! Introductions: how two nodes between which this one passes things on come to talk directly.
 //!
 //! Whoever is in between knows both; nobody else has to. It asks each whether there is a link to the other already,
-//! and otherwise makes one and gives each an end. On that link it gives the two names of their own, and one to itself,
-//! so that all three can speak of each other on each of the links between them, and no node can pretend to be one that
-//! somebody else has introduced. When both have said that they have their ends, each may make use of it, and what was
-//! passed on is left out. Until then, and if any of this fails, things go on being passed on.
+//! and otherwise makes one and gives each an end. On that link it gives the two names of their own. On each of the links
+//! between the three it gives the third one a name, so that all can speak of each other, and no node can pretend to be
+//! one that somebody else has introduced. When both have said that they have their ends, each may make use of it, and
+//! what was passed on is left out. Until then, and if any of this fails, things go on being passed on.
 
 use super::frame::{InFrame, PARTED, TALK, WireError, violation};
 use super::link::Link;
@@ -16,11 +16,18 @@ use libmojo_ports::NodeName;
 use libmojo_sync::{Arc, Mutex, Rank};
 use std::collections::HashMap;
 
-/// The introductions that a node makes, or has made.
+/// Who has made an introduction, and that node's number for it.
+pub(super) type IntroductionId = (NodeName, u64);
+
+/// The introductions that a node makes, or has made, and those by which it speaks.
 pub(super) struct Introductions(Mutex<Table>);
 
 #[derive(Default)]
 struct Table {
+    /// In the words of which introduction this node speaks to each of two others about the other one, the lower name
+    /// first: the first that was completed. Whoever tells two nodes how to reach each other has to mean the same link
+    /// when it speaks to one as when it speaks to the other.
+    spoken: HashMap<[NodeName; 2], IntroductionId>,
     last_number: u64,
     /// The lower name first.
     numbers: HashMap<[NodeName; 2], u64>,
@@ -103,9 +110,30 @@ impl Introductions {
         is_done.then_some(introduction.pair)
     }
 
+    /// Speaks in the words of an introduction that is complete, unless it does so in those of another.
+    fn speak(&self, pair: [NodeName; 2], introduction: IntroductionId) {
+        self.0.lock().spoken.entry(sorted(pair)).or_insert(introduction);
+    }
+
+    /// Ceases to speak in the words of an introduction. True if it has done so.
+    fn cease(&self, pair: [NodeName; 2], introduction: IntroductionId) -> bool {
+        let mut table = self.0.lock();
+        let is_spoken = table.spoken.get(&sorted(pair)) == Some(&introduction);
+        if is_spoken {
+            table.spoken.remove(&sorted(pair));
+        }
+        is_spoken
+    }
+
+    /// In the words of which introduction to speak to a node about another one.
+    pub(super) fn spoken_of(&self, to: NodeName, about: NodeName) -> Option<IntroductionId> {
+        self.0.lock().spoken.get(&sorted([to, about])).copied()
+    }
+
     /// Gives up all with a node that is gone.
     pub(super) fn forget(&self, name: NodeName) {
         let mut table = self.0.lock();
+        table.spoken.retain(|pair, _| !pair.contains(&name));
         table.numbers.retain(|pair, _| !pair.contains(&name));
         table.by_number.retain(|_, introduction| introduction.position(name).is_none());
     }
@@ -114,14 +142,17 @@ impl Introductions {
 // ---- the node in between ---------------------------------------------------------------------------------
 
 /// Introduces two nodes to each other, unless this was done or tried before.
-pub(super) fn begin(node: &RoutingNode, a: NodeName, b: NodeName) {
+pub(super) fn begin(node: &RoutingNode, a: NodeName, b: NodeName, deferred: &mut Deferred) {
     let links = &node.data().links;
     let (Some(link_a), Some(link_b)) = (links.find(a), links.find(b)) else { return };
     if link_a.part.is_isolated() || link_b.part.is_isolated() {
         return;
     }
     let (Some(identity_a), Some(identity_b)) = (link_a.identity.get(), link_b.identity.get()) else { return };
-    if let Some(number) = node.data().introductions.begin([a, b]) {
+    if identity_a == identity_b {
+        // It is told of itself.
+        apply(node, node.introduce(a, b), deferred);
+    } else if let Some(number) = node.data().introductions.begin([a, b]) {
         link_a.send(wire::encode_ask(number, *identity_b));
         link_b.send(wire::encode_ask(number, *identity_a));
     }
@@ -146,12 +177,17 @@ pub(super) fn take_known(node: &RoutingNode, from: NodeName, frame: &InFrame<'_>
         },
     };
     let (socket_a, socket_b) = sockets.map(|(a, b)| (a.into(), b.into())).unzip();
-    let introducer = new_name();
-    link_a.give_name(b, names.peer);
-    link_b.give_name(a, names.own);
-    let (for_a, for_b) = (names, names.reversed());
-    link_a.send(wire::encode_meet(Meet { number, names: for_a, identity: *identity_b, introducer, socket: socket_a }));
-    link_b.send(wire::encode_meet(Meet { number, names: for_b, identity: *identity_a, introducer, socket: socket_b }));
+    let introduction = (node.name(), number);
+    let (word_for_a, word_for_b, word_for_introducer) = (new_name(), new_name(), new_name());
+    if !link_a.acquaint(b, introduction, word_for_b) || !link_b.acquaint(a, introduction, word_for_a) {
+        return Ok(());
+    }
+    let (names_b, identity) = (names.reversed(), *identity_b);
+    let meet = Meet { number, names, identity, word_for_peer: word_for_b, word_for_introducer, socket: socket_a };
+    link_a.send(wire::encode_meet(meet));
+    let (names, identity) = (names_b, *identity_a);
+    let meet = Meet { number, names, identity, word_for_peer: word_for_a, word_for_introducer, socket: socket_b };
+    link_b.send(wire::encode_meet(meet));
     Ok(())
 }
 
@@ -164,12 +200,15 @@ pub(super) fn take_met(
 ) -> Result<(), WireError> {
     let (number, is_there) = wire::decode_met(frame)?;
     let Some([a, b]) = node.data().introductions.note_met(number, from, is_there) else { return Ok(()) };
+    let links = &node.data().links;
+    let (Some(link_a), Some(link_b)) = (links.find(a), links.find(b)) else { return Ok(()) };
+    let introduction = (node.name(), number);
+    let words = (link_a.word_for(b, introduction), link_b.word_for(a, introduction));
+    let (Some(word_for_b), Some(word_for_a)) = words else { return Ok(()) };
+    node.data().introductions.speak([a, b], introduction);
     apply(node, node.introduce(a, b), deferred);
-    for (name, other) in [(a, b), (b, a)] {
-        if let Some(link) = node.data().links.find(name) {
-            link.send(wire::encode_about(TALK, link.name_on_link(node, other)));
-        }
-    }
+    link_a.send(wire::encode_about(TALK, word_for_b));
+    link_b.send(wire::encode_about(TALK, word_for_a));
     Ok(())
 }
 
@@ -180,8 +219,15 @@ pub(super) fn take_parted(
     from: NodeName,
     frame: &InFrame<'_>,
 ) -> Result<(), WireError> {
-    let other = link.name_here(node, wire::decode_about(frame)?);
-    node.part(from, other);
+    let word = wire::decode_about(frame)?;
+    let Some((other, introduction)) = link.introduced(node.name(), word) else { return Ok(()) };
+    link.part(other, introduction);
+    if let Some(other_link) = node.data().links.find(other) {
+        other_link.part(from, introduction);
+    }
+    if node.data().introductions.cease([from, other], introduction) {
+        node.part(from, other);
+    }
     Ok(())
 }
 
@@ -214,38 +260,47 @@ pub(super) fn take_meet(
     from: NodeName,
     frame: InFrame<'_>,
 ) -> Result<(), WireError> {
-    let (Meet { number, names, identity, introducer, socket }, has_socket) = wire::decode_meet(frame)?;
+    let (meet, has_socket) = wire::decode_meet(frame)?;
+    let Meet { number, names, identity, word_for_peer, word_for_introducer, socket } = meet;
     if link.part.is_isolated() {
         return violation("an introduction over an isolated connection");
     }
     let links = &node.data().links;
     let offered = match socket.map(Socket::from_fd) {
         Some(Ok(socket)) => {
-            let sender = Sender::introduced(link, names.peer);
+            let sender = Sender::introduced(link, word_for_peer);
             links.admit(node, socket, names, identity, sender)
         }
         Some(Err(_)) => return violation("an introduction with something that is no connected socket"),
         None if has_socket => None,
         None => links.find(names.peer).filter(|link| link.own == names.own && !link.part.is_isolated()),
     };
-    if let Some(offered) = &offered {
-        offered.note_introducer(from, introducer);
-        node.acquaint(from, names.peer);
+    let introduction = (from, number);
+    let is_met = offered.as_ref().is_some_and(|offered| {
+        link.acquaint(names.peer, introduction, word_for_peer)
+            && offered.acquaint(from, introduction, word_for_introducer)
+    });
+    match offered {
+        Some(_) if is_met => node.acquaint(from, names.peer),
+        Some(refused) if has_socket => refused.close(),
+        _ => {}
     }
-    link.send(wire::encode_met(number, offered.is_some()));
+    link.send(wire::encode_met(number, is_met));
     Ok(())
 }
 
 /// Makes use of a link that the other side has too.
 pub(super) fn take_talk(
     node: &RoutingNode,
+    link: &Link,
     from: NodeName,
     frame: &InFrame<'_>,
     deferred: &mut Deferred,
 ) -> Result<(), WireError> {
-    let peer = wire::decode_about(frame)?;
-    let links = &node.data().links;
-    if links.find(peer).is_some_and(|link| link.has_introducer(from)) {
+    let word = wire::decode_about(frame)?;
+    let Some((peer, introduction)) = link.introduced(from, word) else { return Ok(()) };
+    if node.data().links.find(peer).is_some() {
+        node.data().introductions.speak([from, peer], introduction);
         apply(node, node.introduce(from, peer), deferred);
     }
     Ok(())
@@ -254,9 +309,10 @@ pub(super) fn take_talk(
 /// Tells those who have brought about a link that it is gone.
 pub(super) fn report_end(node: &RoutingNode, link: &Link) {
     let Some(peer) = link.peer.get() else { return };
-    for introducer in link.introducers() {
-        if let Some(introducer) = node.data().links.find(introducer) {
-            introducer.send(wire::encode_about(PARTED, *peer));
+    for introduction in link.introductions() {
+        let Some(introducer) = node.data().links.find(introduction.0) else { continue };
+        if let Some(word) = introducer.word_for(*peer, introduction) {
+            introducer.send(wire::encode_about(PARTED, word));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::attendance::Attendance;
 use super::incoming::Slot;
+use super::introduction::IntroductionId;
 use super::io::Io;
 use super::links::Terms;
 use super::outgoing::Outgoing;
@@ -9,6 +10,7 @@ use super::region::Region;
 use super::wire::{self, Hello, Part};
 use super::{RoutingNode, Sender};
 use crate::invitation::{Arrivals, NamedPipe};
+use crate::limits::MAX_ACQUAINTANCES;
 use crate::message::Message;
 use libmojo_platform::Socket;
 use libmojo_ports::{Event, NodeName};
@@ -81,7 +83,7 @@ pub(crate) struct Link {
     /// Who the node at the other side says it is, once that is known.
     pub(super) identity: OnceLock<u128>,
     has_greeted: AtomicBool,
-    acquaintances: Mutex<Acquaintances>,
+    acquaintances: Mutex<Vec<Acquaintance>>,
     is_established: AtomicBool,
     failure: OnceLock<String>,
     pub(super) socket: Socket,
@@ -93,13 +95,22 @@ pub(crate) struct Link {
     pub(super) io: Weak<Io>,
 }
 
-/// Third nodes that the two sides of a link have in common.
-#[derive(Default)]
-struct Acquaintances {
-    /// What they are called here, and on the link.
-    names: Vec<(NodeName, NodeName)>,
-    /// Those of them that have brought about the link, or have made use of it for an introduction.
-    introducers: Vec<NodeName>,
+/// A third node that both sides of a link can speak of, because one of the three has introduced the two others.
+///
+/// The same three can be introduced more than once, by different ones of them and over different links. So that
+/// everyone knows which links are meant, each introduction has words of its own.
+struct Acquaintance {
+    /// What the node is called here.
+    here: NodeName,
+    introduction: IntroductionId,
+    /// What the node is called on the link.
+    on_link: NodeName,
+}
+
+impl Acquaintance {
+    fn is_of(&self, here: NodeName, introduction: IntroductionId) -> bool {
+        self.here == here && self.introduction == introduction
+    }
 }
 
 impl Link {
@@ -115,7 +126,7 @@ impl Link {
             peer: OnceLock::new(),
             identity: OnceLock::new(),
             has_greeted: AtomicBool::new(false),
-            acquaintances: Mutex::new(Rank::Leaf, Acquaintances::default()),
+            acquaintances: Mutex::new(Rank::Leaf, Vec::new()),
             is_established: AtomicBool::new(false),
             failure: OnceLock::new(),
             socket,
@@ -147,9 +158,14 @@ impl Link {
         if name == node.name() {
             return self.own;
         }
-        let acquaintances = self.acquaintances.lock();
-        let found = acquaintances.names.iter().find(|(here, _)| *here == name);
-        found.map_or(name, |(_, on_link)| *on_link)
+        let Some(peer) = self.peer.get() else { return name };
+        let data = node.data();
+        let word = data.introductions.spoken_of(*peer, name).and_then(|introduction| self.word_for(name, introduction));
+        match word {
+            Some(word) => word,
+            None if data.links.are_same(name, *peer) => *peer,
+            None => name,
+        }
     }
 
     /// What a node that the other side speaks of is called here.
@@ -158,35 +174,48 @@ impl Link {
             return node.name();
         }
         let acquaintances = self.acquaintances.lock();
-        let found = acquaintances.names.iter().find(|(_, on_link)| *on_link == name);
-        found.map_or(name, |(here, _)| *here)
+        let found = acquaintances.iter().find(|known| known.on_link == name);
+        found.map_or(name, |known| known.here)
     }
 
-    /// Gives a third node a name on this link.
-    pub(super) fn give_name(&self, here: NodeName, on_link: NodeName) {
-        self.acquaintances.lock().names.push((here, on_link));
-    }
-
-    /// Notes who has brought about this link, and what that node is called on it.
-    pub(super) fn note_introducer(&self, here: NodeName, on_link: NodeName) {
+    /// Notes what a third node is called on this link in the words of an introduction. False if there are too many.
+    pub(super) fn acquaint(&self, here: NodeName, introduction: IntroductionId, on_link: NodeName) -> bool {
         let mut acquaintances = self.acquaintances.lock();
-        acquaintances.names.push((here, on_link));
-        acquaintances.introducers.push(here);
+        let has_room = acquaintances.len() < MAX_ACQUAINTANCES;
+        if has_room {
+            acquaintances.push(Acquaintance { here, introduction, on_link });
+        }
+        has_room
     }
 
-    pub(super) fn has_introducer(&self, name: NodeName) -> bool {
-        self.acquaintances.lock().introducers.contains(&name)
+    /// The third node that `by` has introduced under this name on the link, and the introduction.
+    pub(super) fn introduced(&self, by: NodeName, on_link: NodeName) -> Option<(NodeName, IntroductionId)> {
+        let acquaintances = self.acquaintances.lock();
+        let found = acquaintances.iter().find(|known| known.introduction.0 == by && known.on_link == on_link);
+        found.map(|known| (known.here, known.introduction))
     }
 
-    pub(super) fn introducers(&self) -> Vec<NodeName> {
-        self.acquaintances.lock().introducers.clone()
+    /// What a third node is called on the link in the words of an introduction.
+    pub(super) fn word_for(&self, here: NodeName, introduction: IntroductionId) -> Option<NodeName> {
+        let acquaintances = self.acquaintances.lock();
+        acquaintances.iter().find(|known| known.is_of(here, introduction)).map(|known| known.on_link)
+    }
+
+    /// The introductions that have brought about this link, or make use of it.
+    pub(super) fn introductions(&self) -> Vec<IntroductionId> {
+        let acquaintances = self.acquaintances.lock();
+        let by_themselves = acquaintances.iter().filter(|known| known.here == known.introduction.0);
+        by_themselves.map(|known| known.introduction).collect()
+    }
+
+    /// Forgets the words of an introduction.
+    pub(super) fn part(&self, here: NodeName, introduction: IntroductionId) {
+        self.acquaintances.lock().retain(|known| !known.is_of(here, introduction));
     }
 
     /// Forgets a third node that is gone.
     pub(super) fn forget(&self, name: NodeName) {
-        let mut acquaintances = self.acquaintances.lock();
-        acquaintances.names.retain(|(here, _)| *here != name);
-        acquaintances.introducers.retain(|here| *here != name);
+        self.acquaintances.lock().retain(|known| known.here != name);
     }
 
     /// True if the other side has said hello.

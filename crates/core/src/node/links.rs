@@ -217,6 +217,13 @@ impl Links {
         links.map(|(peer, link)| LinkNames { own: link.own, peer: *peer }).take(MAX_KNOWN_LINKS).collect()
     }
 
+    /// True if two links lead to one node, as far as it says so itself.
+    pub(super) fn are_same(&self, a: NodeName, b: NodeName) -> bool {
+        let table = self.table.lock();
+        let identity = |name| table.by_name.get(&name).filter(|link| !link.part.is_isolated())?.identity.get();
+        a == b || identity(a).is_some_and(|identity_a| identity(b) == Some(identity_a))
+    }
+
     /// Makes a link that a third node has brought about. `None` if there are too many, or its name is taken.
     pub(super) fn admit(
         &self,

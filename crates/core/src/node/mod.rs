@@ -164,9 +164,10 @@ impl Node {
     }
 
     /// Waits until everything that was sent to other processes so far, and everything that this one passes on for
-    /// them, has been handed to the system: then it arrives even if this process ends at once. An invitation that was
-    /// sent counts until it is accepted, except one that waits for whoever connects. False if the deadline has passed
-    /// before; `None` waits without one.
+    /// them, has been handed to the system: then it arrives even if this process ends at once. What was unread at a pipe
+    /// end that was sent follows it when it has arrived, and is waited for. An invitation that was sent counts until it
+    /// is accepted, except one that waits for whoever connects. False if the deadline has passed before; `None` waits
+    /// without one.
     ///
     /// A callback for what another process caused runs on the thread that does all this, so there it does not wait.
     pub fn flush(&self, deadline: Option<Instant>) -> bool {
@@ -287,7 +288,7 @@ pub(crate) fn apply(node: &RoutingNode, effects: Effects<Message>, deferred: &mu
     for name in unreachable {
         apply(node, node.lose(name), deferred);
     }
-    apart.into_iter().for_each(|(a, b)| introduction::begin(node, a, b));
+    apart.into_iter().for_each(|(a, b)| introduction::begin(node, a, b, deferred));
     if node.has_proxies() {
         links.end_quiet();
     }

@@ -3,7 +3,7 @@
 use super::RoutingNode;
 use super::links::Entry;
 use crate::deferred::is_system_thread;
-use libmojo_sync::atomic::{AtomicUsize, Ordering};
+use libmojo_sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use libmojo_sync::{Condvar, Mutex, Rank};
 use std::time::Instant;
 
@@ -14,11 +14,36 @@ pub(super) struct Progress {
     num_waiting: AtomicUsize,
     steps: Mutex<u64>,
     step: Condvar,
+    /// How many threads take what has come, and in the upper half how often that was done: what has been taken from
+    /// one place and not yet put into the next is nowhere to be seen.
+    taking: AtomicU64,
 }
+
+const ONE_TAKEN: u64 = 1 << 32;
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self { num_waiting: AtomicUsize::new(0), steps: Mutex::new(Rank::Leaf, 0), step: Condvar::new() }
+        Self {
+            num_waiting: AtomicUsize::new(0),
+            steps: Mutex::new(Rank::Leaf, 0),
+            step: Condvar::new(),
+            taking: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes what has come, which is what the body does.
+    pub(super) fn while_taking<R>(&self, body: impl FnOnce() -> R) -> R {
+        self.taking.fetch_add(1, Ordering::SeqCst);
+        let outcome = body();
+        self.taking.fetch_add(ONE_TAKEN - 1, Ordering::SeqCst);
+        self.note();
+        outcome
+    }
+
+    /// A number that has changed if anything was taken since; `None` while that is being done.
+    fn taken(&self) -> Option<u64> {
+        let taking = self.taking.load(Ordering::SeqCst);
+        taking.is_multiple_of(ONE_TAKEN).then_some(taking)
     }
 
     pub(super) fn note(&self) {
@@ -58,12 +83,12 @@ impl Progress {
     }
 }
 
-/// Waits until everything that was written has been handed to the system.
+/// Waits until everything that was sent has been handed to the system.
 pub(super) fn flush(node: &RoutingNode, deadline: Option<Instant>) -> bool {
     node.data().progress.wait_until(deadline, || is_flushed(node))
 }
 
-/// Waits until everything that was written has been handed to the system and no others depend on this node; then,
+/// Waits until everything that was sent has been handed to the system and no others depend on this node; then,
 /// or when the deadline has passed, ends all links.
 pub(super) fn shut_down(node: &RoutingNode, deadline: Option<Instant>) -> bool {
     let progress = &node.data().progress;
@@ -79,12 +104,17 @@ pub(super) fn shut_down(node: &RoutingNode, deadline: Option<Instant>) -> bool {
 }
 
 fn is_flushed(node: &RoutingNode) -> bool {
-    node.data().links.all().iter().all(|entry| match entry {
-        Entry::Link(link) if link.is_flushed() => true,
-        Entry::Link(link) => {
-            link.press();
-            false
-        }
-        Entry::Awaited(_) => true,
-    })
+    let progress = &node.data().progress;
+    let before = progress.taken();
+    let is_flushed = !node.holds_back()
+        && node.data().links.all().iter().all(|entry| match entry {
+            Entry::Link(link) if link.is_flushed() => true,
+            Entry::Link(link) => {
+                link.press();
+                false
+            }
+            Entry::Awaited(_) => true,
+        });
+    // A thread that is about it itself knows what it has done.
+    is_flushed && (is_system_thread() || before.is_some() && progress.taken() == before)
 }

@@ -78,10 +78,11 @@ fn malformed_invitations_are_a_breach_of_the_protocol() {
 
 // ---- introductions ---------------------------------------------------------------------------------------
 
-/// An offer of a link: its number, what its two ends and the attacker are called on it, and whether a socket comes.
+/// An offer of a link: its number, what its two ends are called on it, words for the peer and for the attacker, and
+/// whether a socket comes.
 fn meet(number: u64, own: u128, peer: u128, has_socket: u8) -> Vec<u8> {
     let mut meta = number.to_le_bytes().to_vec();
-    [own, peer, 1, 2].iter().for_each(|name| meta.extend(name.to_le_bytes()));
+    [own, peer, 1, u128::from(number) + 1000, 2].iter().for_each(|name| meta.extend(name.to_le_bytes()));
     meta.push(has_socket);
     meta
 }
@@ -117,7 +118,7 @@ fn malformed_introductions_are_a_breach_of_the_protocol() {
             ("fewer links than announced", |attack| {
                 attack.write(&frame(KNOWN, &[&[0; 8][..], &2u32.to_le_bytes(), &[0; 32]].concat()));
             }),
-            ("an offer that ends early", |attack| attack.write(&frame(MEET, &meet(1, 3, 4, 0)[..72]))),
+            ("an offer that ends early", |attack| attack.write(&frame(MEET, &meet(1, 3, 4, 0)[..88]))),
             ("an offer without the socket", |attack| attack.write(&frame(MEET, &meet(1, 3, 4, 1)))),
             ("an offer with a socket that it does not mention", |attack| {
                 let (ours, _theirs) = socket_pair().unwrap();
