@@ -153,11 +153,20 @@ fn a_chain_of_nodes_that_each_know_the_next_becomes_one_where_all_do() {
     finish(alone, &nodes.iter().collect::<Vec<_>>());
 }
 
+/// True if every link goes over shared memory, or none ever will.
+fn has_settled(node: &Node) -> bool {
+    let is_without = std::env::var_os("LIBMOJO_SHARED_MEMORY").is_some_and(|value| value == "0");
+    is_without || node.snapshot().links.iter().all(|link| link.is_in_shared_memory)
+}
+
 #[test]
 fn many_siblings_have_one_link_for_each_two_of_them() {
     let alone = alone();
     let (parent, nodes) = (Node::new(), [(); 5].map(|()| Node::new()));
     let carriers: Vec<_> = nodes.iter().map(|node| link(&parent, node)).collect();
+    for node in nodes.iter().chain([&parent]) {
+        eventually("the sides have agreed what the links go over", || has_settled(node));
+    }
     let before = libmojo_platform::open_descriptor_count();
     let mut pipes = Vec::new();
     for round in 0..3 {
@@ -180,6 +189,9 @@ fn many_siblings_have_one_link_for_each_two_of_them() {
     }
     for node in nodes.iter().chain([&parent]) {
         eventually("nobody passes anything on", || node.port_counts().1 == 0);
+    }
+    for node in nodes.iter().chain([&parent]) {
+        eventually("the new ones have agreed too", || has_settled(node));
     }
     assert_eq!(libmojo_platform::open_descriptor_count(), before + 2 * 10);
     drop((pipes, carriers));
