@@ -108,9 +108,12 @@ impl<M: Message> Node<M> {
         &self.data
     }
 
-    /// Every port that another node may address, for inspection.
+    /// Every port that another node may address, in the order of their names: what is done with all of them is done in
+    /// an order that depends on the names alone.
     pub fn named_ports(&self) -> Vec<PortRef<M>> {
-        self.named.lock().values().cloned().collect()
+        let mut ports: Vec<_> = self.named.lock().iter().map(|(name, port)| (*name, port.clone())).collect();
+        ports.sort_unstable_by_key(|(name, _)| *name);
+        ports.into_iter().map(|(_, port)| port).collect()
     }
 
     /// True if any port passes on what it gets.
