@@ -182,6 +182,9 @@ pub(crate) struct State<M: Message> {
     pub(crate) unread: VecDeque<M>,
     /// Numbered events that came before their turn, or from a port that may yet become the previous hop.
     pub(crate) early: Early<M>,
+    /// True in a `Proxy` that has asked its present previous hop to be left out, and will be: what that hop says after
+    /// its answer goes to the peer that it was told of, so the peer must not change any more.
+    pub(crate) asked: bool,
     /// Set in `Leaving` and `Proxy` only: what the present peer asked for while this port could not tell yet
     /// whether it would itself vanish.
     pub(crate) wanted: Option<Box<Address>>,
@@ -205,6 +208,7 @@ impl<M: Message> State<M> {
             received: 0,
             unread: VecDeque::new(),
             early: Early(Vec::new()),
+            asked: false,
             wanted: None,
             probe: None,
             former_peer: None,

@@ -244,6 +244,7 @@ impl<'a, M: Message> Run<'a, M> {
                     _ => None,
                 };
                 state.received = 0;
+                state.asked = false;
                 if state.previous.is_none() {
                     self.lose_previous(port, state);
                 } else if state.role == Role::Proxy {
@@ -284,8 +285,7 @@ impl<'a, M: Message> Run<'a, M> {
             (Role::Leaving, Body::ObserveProxy(target)) => state.wanted = Some(Box::new(target)),
             (Role::Proxy, Body::ObserveProxy(target)) => {
                 state.wanted = Some(Box::new(target));
-                // One that can be left out has asked for that when it came to be so, and need not again.
-                if !self.can_be_left_out(state) {
+                if !state.asked {
                     self.leave_out_peer(port, state);
                 }
             }
@@ -325,6 +325,7 @@ impl<'a, M: Message> Run<'a, M> {
         if self.can_be_left_out(state) {
             let target = self.address_of(peer);
             self.say(port, previous.clone(), 0, Body::ObserveProxy(target));
+            state.asked = true;
         } else {
             let apart = (self.address_of(previous).node, self.address_of(peer).node);
             self.effects.apart.push(apart);

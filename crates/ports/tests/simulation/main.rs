@@ -137,6 +137,13 @@ fn whoever_introduces_or_is_introduced_dies_at_any_time() {
 }
 
 #[test]
+fn links_that_came_of_introductions_break_at_any_time() {
+    let plan = Plan { topology: Topology::GrowingStar, breaks: true, closes: true, steps: 250, nodes: 4, ..PLAIN };
+    run("growing star breaks", plan);
+    run("growing line breaks", Plan { nodes: 6, topology: Topology::GrowingLine, fuses: true, kills: true, ..plan });
+}
+
+#[test]
 fn ends_run_through_ten_nodes() {
     for (topology, reorder, kills) in [
         (Topology::Mesh, false, false),
