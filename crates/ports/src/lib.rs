@@ -21,12 +21,13 @@ mod event;
 mod name;
 mod node;
 mod port;
+mod queue;
 mod run;
 
 pub use effects::Effects;
 pub use event::{Body, Event, PortDescriptor};
 pub use name::{Address, NodeName, PortName};
-pub use node::{FuseError, Node, ReceiveError, SendError, Violation};
+pub use node::{FuseError, Node, ReceiveError, SendError, Sent, Violation};
 pub use port::{Port, PortRef, Status};
 
 /// What travels through pipes, and what the driver attaches to ports and nodes.

@@ -152,7 +152,7 @@ pub(crate) fn drain(node: &RoutingNode, link: &Arc<Link>) -> Drained {
 
 fn run(body: impl FnOnce(&mut Drained)) -> Drained {
     let mut drained = Drained::default();
-    let caused = collect(|| as_system(|| body(&mut drained)));
+    let ((), caused) = collect(|| as_system(|| body(&mut drained)));
     drained.afterwards.caused = caused;
     drained
 }

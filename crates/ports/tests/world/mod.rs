@@ -5,7 +5,7 @@
 //! everything is at rest no proxy is left that could be avoided.
 
 use libmojo_ports::{
-    Address, Body, Effects, Event, FuseError, Message, Node, NodeName, PortName, PortRef, ReceiveError, SendError,
+    Address, Body, Effects, Event, FuseError, Message, Node, NodeName, PortName, PortRef, ReceiveError, SendError, Sent,
 };
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -361,10 +361,12 @@ impl World {
             other => other,
         };
         match outcome {
-            Ok(effects) => {
+            Ok(sent) => {
                 self.ends[end].sent = number;
                 self.ends[end].fragile |= !portable && !convertible;
-                self.apply(site, effects);
+                if let Sent::With(effects) = sent {
+                    self.apply(site, effects);
+                }
                 true
             }
             Err(SendError::NotPortable(message) | SendError::PeerClosed(message) | SendError::BadCargo(message)) => {
