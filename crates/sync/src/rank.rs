@@ -5,8 +5,8 @@
 pub enum Rank {
     /// A message object reachable through a C message handle.
     Message,
-    /// The slots and the free list of a C handle table.
-    HandleTable,
+    /// Who does the I/O of a C program.
+    Driver,
     /// An invitation's named pipes.
     Invitation,
     /// A watcher's watches and its armed flag.
