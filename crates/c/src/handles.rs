@@ -1,32 +1,41 @@
 //! The handle table: what a `MojoHandle` refers to.
 
+use crate::indices::{Cache, Indices};
 use crate::result::{BUSY, INVALID_ARGUMENT, Outcome, RESOURCE_EXHAUSTED};
-use crate::slab::Slab;
+use crate::slab::{Borrowed, Claim, Refused, Slab};
 use libmojo_core::message::Message;
 use libmojo_core::node::Node;
 use libmojo_core::object::{Object, TransitError};
 use libmojo_core::signals::{Signals, SignalsState};
-use libmojo_sync::{Mutex, Rank};
+use libmojo_sync::thread_local;
 
 /// Names an object; 0 names none.
 pub type MojoHandle = u32;
 
 /// 4,194,304 handles at a time, each value reused after 1,023 others at the same place.
-static TABLE: Mutex<Slab<Entry>> = Mutex::new(Rank::HandleTable, Slab::new(22, 10));
+const INDEX_BITS: u32 = 22;
+const GENERATION_BITS: u32 = 10;
+/// How many places stay unused before the first is reused.
+const MIN_FREE: usize = 1024;
 
-struct Entry {
-    object: Object,
+static INDICES: Indices = Indices::new(INDEX_BITS, MIN_FREE, &CACHE);
+thread_local! {
+    static CACHE: Cache = const { Cache::new(&INDICES) };
+}
+static TABLE: Slab<Entry, INDEX_BITS, GENERATION_BITS> = Slab::new(&INDICES);
+
+/// What is behind a handle. It is claimed by whoever is about to take it away: to close it, to put it into a message.
+pub(crate) struct Entry {
+    pub(crate) object: Object,
     /// Signals that this handle does not have.
-    hidden: Signals,
-    /// A thread is about to put the object into a message.
-    is_leaving: bool,
+    pub(crate) hidden: Signals,
 }
 
 impl Entry {
     /// A handle made before the process had anything to do with another one can have no remote peer.
     fn new(object: Object) -> Self {
         let hidden = if Node::process().has_had_links() { Signals::NONE } else { Signals::PEER_REMOTE };
-        Self { object, hidden, is_leaving: false }
+        Self { object, hidden }
     }
 }
 
@@ -37,7 +46,7 @@ fn number(handle: u64) -> MojoHandle {
 
 /// Makes a handle for an object; closes the object if there is no handle left.
 pub(crate) fn insert(object: impl Into<Object>) -> Outcome<MojoHandle> {
-    let outcome = TABLE.lock().insert(Entry::new(object.into()));
+    let outcome = TABLE.insert(Entry::new(object.into()));
     outcome.map(number).map_err(|entry| {
         entry.object.close();
         RESOURCE_EXHAUSTED
@@ -46,56 +55,55 @@ pub(crate) fn insert(object: impl Into<Object>) -> Outcome<MojoHandle> {
 
 /// Makes handles for two objects, or for none and closes both.
 pub(crate) fn insert_pair(a: impl Into<Object>, b: impl Into<Object>) -> Outcome<(MojoHandle, MojoHandle)> {
-    let (a, b) = (a.into(), b.into());
-    if TABLE.lock().room() < 2 {
-        a.close();
-        b.close();
-        return Err(RESOURCE_EXHAUSTED);
+    let (first, second) = (insert(a), insert(b));
+    if let (Ok(first), Ok(second)) = (first, second) {
+        return Ok((first, second));
     }
-    let first = insert(a)?;
-    match insert(b) {
-        Ok(second) => Ok((first, second)),
-        Err(error) => {
-            if let Ok(object) = remove(first) {
-                object.close();
-            }
-            Err(error)
-        }
-    }
+    let made = first.into_iter().chain(second);
+    made.filter_map(|handle| remove(handle).ok()).for_each(|object| object.close());
+    Err(RESOURCE_EXHAUSTED)
 }
 
 /// How many more handles there can be.
 pub(crate) fn room() -> usize {
-    TABLE.lock().room()
+    TABLE.room()
 }
 
-/// What a handle refers to, unless it is about to be put into a message.
+/// What a handle refers to, unless it is about to be put into a message. It can be closed meanwhile.
+#[inline]
+pub(crate) fn borrow(handle: MojoHandle) -> Outcome<Borrowed<'static, Entry>> {
+    TABLE.borrow(handle.into()).ok_or(INVALID_ARGUMENT)
+}
+
+/// What a handle refers to, for longer than a call.
 pub(crate) fn get(handle: MojoHandle) -> Outcome<Object> {
-    get_with_hidden(handle).map(|(object, _)| object)
+    borrow(handle).map(|entry| entry.object.clone())
 }
 
 /// What a handle refers to, and the signals that it does not have.
 pub(crate) fn get_with_hidden(handle: MojoHandle) -> Outcome<(Object, Signals)> {
-    match TABLE.lock().get(handle.into()) {
-        Some(entry) if !entry.is_leaving => Ok((entry.object.clone(), entry.hidden)),
-        _ => Err(INVALID_ARGUMENT),
-    }
+    borrow(handle).map(|entry| (entry.object.clone(), entry.hidden))
 }
 
 /// The signals of what a handle refers to.
 pub(crate) fn signals(handle: MojoHandle) -> Outcome<SignalsState> {
-    let (object, hidden) = get_with_hidden(handle)?;
-    Ok(object.signals().without(hidden))
+    borrow(handle).map(|entry| entry.object.signals().without(entry.hidden))
 }
 
 /// Ends a handle and returns what it referred to.
 pub(crate) fn remove(handle: MojoHandle) -> Outcome<Object> {
-    let mut table = TABLE.lock();
-    match table.get(handle.into()) {
-        Some(entry) if !entry.is_leaving => {}
-        _ => return Err(INVALID_ARGUMENT),
+    TABLE.claim(handle.into()).map(take).map_err(|_| INVALID_ARGUMENT)
+}
+
+fn take(claim: Claim<'_, Entry>) -> Object {
+    match claim.take() {
+        Ok(entry) => entry.object,
+        Err(claim) => {
+            let object = claim.object.clone();
+            claim.end();
+            object
+        }
     }
-    table.remove(handle.into()).map(|entry| entry.object).ok_or(INVALID_ARGUMENT)
 }
 
 /// Ends a handle if what it refers to can be turned into what the caller wants; else it stays as it is.
@@ -103,63 +111,47 @@ pub(crate) fn remove_as<T>(
     handle: MojoHandle,
     convert: impl FnOnce(Object) -> Result<T, Object>,
 ) -> Outcome<Result<T, ()>> {
-    let object = {
-        let mut table = TABLE.lock();
-        let entry = table.get_mut(handle.into()).filter(|entry| !entry.is_leaving).ok_or(INVALID_ARGUMENT)?;
-        entry.is_leaving = true;
-        entry.object.clone()
-    };
-    let converted = convert(object);
-    let mut table = TABLE.lock();
-    let removed = match &converted {
-        Ok(_) => table.remove(handle.into()),
-        Err(_) => {
-            if let Some(entry) = table.get_mut(handle.into()) {
-                entry.is_leaving = false;
-            }
-            None
-        }
-    };
-    drop(table);
-    drop(removed);
+    let claim = TABLE.claim(handle.into()).map_err(|_| INVALID_ARGUMENT)?;
+    let converted = convert(claim.object.clone());
+    if converted.is_ok() {
+        claim.end();
+    }
     Ok(converted.map_err(drop))
 }
 
 /// Puts what the handles refer to into a message that takes attachments. All of the handles are gone if that
 /// succeeds, none if it does not; the first that cannot be sent decides the answer.
 pub(crate) fn attach(handles: &[MojoHandle], message: &mut Message) -> Outcome<()> {
-    let mut taken: Vec<(MojoHandle, Object)> = Vec::new();
+    if handles.is_empty() {
+        return Ok(());
+    }
+    let mut claims = Vec::with_capacity(handles.len());
     let outcome = handles.iter().try_for_each(|handle| {
-        taken.push((*handle, mark(*handle)?));
+        claims.push(claim_for_transit(*handle)?);
         Ok(())
     });
     let outcome = outcome.and_then(|()| {
-        let objects = taken.iter().map(|(_, object)| object.clone()).collect();
+        let objects = claims.iter().map(|claim| claim.object.clone()).collect();
         Object::attach_all(objects, message).map_err(|_| RESOURCE_EXHAUSTED)
     });
-    for (handle, object) in &taken {
-        let mut table = TABLE.lock();
-        if outcome.is_ok() {
-            table.remove((*handle).into());
-        } else if let Some(entry) = table.get_mut((*handle).into()) {
-            object.abort_transit();
-            entry.is_leaving = false;
+    for claim in claims {
+        match outcome {
+            Ok(()) => claim.end(),
+            Err(_) => claim.object.abort_transit(),
         }
     }
     outcome
 }
 
-/// Marks a handle as leaving, and its object as being in transit.
-fn mark(handle: MojoHandle) -> Outcome<Object> {
-    let mut table = TABLE.lock();
-    let entry = table.get_mut(handle.into()).ok_or(INVALID_ARGUMENT)?;
-    if entry.is_leaving {
-        return Err(BUSY);
-    }
-    entry.object.begin_transit().map_err(|error| match error {
-        TransitError::InvalidArgument => INVALID_ARGUMENT,
-        TransitError::Busy => BUSY,
+/// Claims what a handle refers to, which is then in transit.
+fn claim_for_transit(handle: MojoHandle) -> Outcome<Claim<'static, Entry>> {
+    let claim = TABLE.claim(handle.into()).map_err(|refused| match refused {
+        Refused::Unknown => INVALID_ARGUMENT,
+        Refused::Claimed => BUSY,
     })?;
-    entry.is_leaving = true;
-    Ok(entry.object.clone())
+    match claim.object.begin_transit() {
+        Ok(()) => Ok(claim),
+        Err(TransitError::InvalidArgument) => Err(INVALID_ARGUMENT),
+        Err(TransitError::Busy) => Err(BUSY),
+    }
 }

@@ -19,6 +19,7 @@ mod args;
 mod callbacks;
 mod functions;
 mod handles;
+mod indices;
 mod messages;
 mod raw;
 mod result;

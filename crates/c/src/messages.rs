@@ -1,60 +1,84 @@
 //! The message table: what a `MojoMessageHandle` refers to.
 
-use crate::result::{BUSY, INVALID_ARGUMENT, MojoResult, Outcome, RESOURCE_EXHAUSTED};
-use crate::slab::Slab;
+use crate::indices::{Cache, Indices};
+use crate::result::{INVALID_ARGUMENT, Outcome, RESOURCE_EXHAUSTED};
+use crate::slab::{Claim, Slab};
 use libmojo_core::message::Message;
-use libmojo_sync::{Arc, Mutex, Rank};
+use libmojo_sync::{Held, Rank, thread_local};
 
 /// Names a message; 0 names none.
 pub type MojoMessageHandle = usize;
 
-const HALF: u32 = usize::BITS / 2;
+/// 4,194,304 message handles at a time. The same value comes again after so many others that it does not matter how
+/// soon its place is reused, unless words are short.
+const INDEX_BITS: u32 = if usize::BITS < 64 { 16 } else { 22 };
+const GENERATION_BITS: u32 = if usize::BITS < 64 { usize::BITS - INDEX_BITS } else { 40 };
+const MIN_FREE: usize = if usize::BITS < 64 { 1024 } else { 0 };
 
-static TABLE: Mutex<Slab<Arc<Shared>>> = Mutex::new(Rank::Leaf, Slab::new(if HALF > 31 { 31 } else { HALF }, HALF - 1));
+/// Is in every handle where words are long enough, so that neither small numbers nor halves of handles are any.
+const MARK: usize = if usize::BITS < 64 { 0 } else { 1 << (usize::BITS - 2) };
 
-/// A message that C programs can reach, from several threads if they like.
-pub(crate) struct Shared(Mutex<Slot>);
+static INDICES: Indices = Indices::new(INDEX_BITS, MIN_FREE, &CACHE);
+thread_local! {
+    static CACHE: Cache = const { Cache::new(&INDICES) };
+}
+static TABLE: Slab<Slot, INDEX_BITS, GENERATION_BITS> = Slab::new(&INDICES);
 
-/// What is behind a message handle.
+/// What is behind a message handle. Several threads can reach it, one at a time.
+#[derive(Default)]
 pub(crate) struct Slot {
-    /// `None` once the message was written or destroyed.
-    message: Option<Message>,
+    pub(crate) message: Message,
     /// The last attempt to attach something failed because a handle was busy.
-    was_busy: bool,
+    pub(crate) was_busy: bool,
 }
 
 /// Makes a handle for a message.
+#[inline]
 pub(crate) fn insert(message: Message) -> Outcome<MojoMessageHandle> {
-    let slot = Slot { message: Some(message), was_busy: false };
-    let outcome = TABLE.lock().insert(Arc::new(Shared(Mutex::new(Rank::Message, slot))));
-    outcome.map(|number| number as MojoMessageHandle).map_err(|_| RESOURCE_EXHAUSTED)
+    let outcome = TABLE.insert(Slot { message, was_busy: false });
+    outcome.map(|number| number as MojoMessageHandle ^ MARK).map_err(|_| RESOURCE_EXHAUSTED)
+}
+
+/// The message that a handle refers to, once nobody else has it.
+#[inline]
+fn claim(handle: MojoMessageHandle) -> Outcome<Claim<'static, Slot>> {
+    TABLE.claim_in_turn((handle ^ MARK) as u64).ok_or(INVALID_ARGUMENT)
 }
 
 /// Ends a handle and returns its message.
+#[inline]
 pub(crate) fn remove(handle: MojoMessageHandle) -> Outcome<Message> {
-    let shared = TABLE.lock().remove(handle as u64).ok_or(INVALID_ARGUMENT)?;
-    let message = shared.0.lock().message.take();
-    message.ok_or(INVALID_ARGUMENT)
+    claim(handle)?.take().map(|slot| slot.message).map_err(|_| INVALID_ARGUMENT)
 }
 
 /// Does something with the message that a handle refers to, while nobody else does. No foreign code may run in
 /// `body`.
+#[inline]
 pub(crate) fn with<R>(handle: MojoMessageHandle, body: impl FnOnce(&mut Message) -> Outcome<R>) -> Outcome<R> {
-    let shared = TABLE.lock().get(handle as u64).cloned().ok_or(INVALID_ARGUMENT)?;
-    let mut slot = shared.0.lock();
-    body(slot.message.as_mut().ok_or(INVALID_ARGUMENT)?)
+    with_slot(handle, |slot| body(&mut slot.message))
 }
 
-/// Remembers how an attempt to attach something went.
-pub(crate) fn note_attempt(handle: MojoMessageHandle, result: MojoResult) {
-    let shared = TABLE.lock().get(handle as u64).cloned();
-    if let Some(shared) = shared {
-        shared.0.lock().was_busy = result == BUSY;
+/// The same, for those who also remember or ask whether a handle was busy.
+#[inline]
+pub(crate) fn with_slot<R>(handle: MojoMessageHandle, body: impl FnOnce(&mut Slot) -> Outcome<R>) -> Outcome<R> {
+    let mut claim = claim(handle)?;
+    let _held = Held::new(Rank::Message);
+    body(claim.get_mut().ok_or(INVALID_ARGUMENT)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_part_of_a_handle_is_one() {
+        for _ in 0..3000 {
+            let handle = insert(Message::new()).unwrap();
+            let low = handle & (usize::MAX >> (usize::BITS / 2));
+            for other in [0, 1, low, handle - low, 1 << 30, usize::MAX] {
+                assert_eq!(remove(other).err(), Some(INVALID_ARGUMENT), "{other:#x} beside {handle:#x}");
+            }
+            assert!(remove(handle).is_ok());
+        }
     }
-}
-
-/// True if the last attempt to attach something failed because a handle was busy.
-pub(crate) fn was_busy(handle: MojoMessageHandle) -> bool {
-    let shared = TABLE.lock().get(handle as u64).cloned();
-    shared.is_some_and(|shared| shared.0.lock().was_busy)
 }

@@ -1,129 +1,531 @@
+#![allow(unsafe_code)]
 //! Values reached by numbers that cannot be guessed from older ones: an index with a generation.
 //!
-//! A number that was never given out, or whose value was taken out again, finds nothing. Indices are reused late,
-//! the longest free first, so that a number used after its end most likely still finds nothing even if its
-//! generation has come round.
+//! A number that was never given out, or whose value was taken out again, finds nothing. Everything about one value is
+//! decided by one atomic word beside it, so that threads which use different values do not meet: its generation,
+//! whether the number is valid, whether someone has *claimed* the value, and how many use it at the moment.
+//!
+//! | state | `VALID` | `CLAIMED` | count | left by |
+//! |---|---|---|---|---|
+//! | vacant | – | – | 0 | [`Slab::insert`], by whoever was given the index |
+//! | there | yes | – | any | [`Slab::borrow`] and its end; [`Slab::claim`] |
+//! | claimed | – | yes | ≥ 1, the claim is one | borrows that end; the claim's end, back to *there* or on to *ended* |
+//! | ended | – | – | ≥ 1 | borrows that end; the last one takes the value out and makes the slot vacant |
 
-use std::collections::VecDeque;
+use crate::indices::Indices;
+use libmojo_sync::atomic::{AtomicU64, Ordering, fence};
+use libmojo_sync::{Condvar, Mutex, OnceLock, Rank};
+use std::cell::UnsafeCell;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
 
-/// How many indices stay unused before the first is reused.
-const MIN_FREE: usize = 1024;
+/// How many use the value.
+const COUNT: u64 = (1 << 21) - 1;
+/// The number finds the value.
+const VALID: u64 = 1 << 21;
+/// Someone has claimed the value.
+const CLAIMED: u64 = 1 << 22;
+/// Someone waits for the claim to end.
+const AWAITED: u64 = 1 << 23;
+/// Where the generation begins.
+const GENERATION: u32 = 24;
 
-/// A table of values.
-pub(crate) struct Slab<T> {
-    slots: Vec<Slot<T>>,
-    free: VecDeque<u32>,
-    index_bits: u32,
-    generation_bits: u32,
+/// Slots are made by the chunk, when the first of a chunk is needed, and stay.
+const CHUNKS: usize = 4096;
+
+/// A table of at most `2^INDEX_BITS` values, with generations of so many bits, at most 40.
+pub(crate) struct Slab<T, const INDEX_BITS: u32, const GENERATION_BITS: u32> {
+    chunks: [OnceLock<Box<[Slot<T>]>>; CHUNKS],
+    indices: &'static Indices,
 }
 
+/// Has a cache line of its own, as neighbours are often in use by different threads.
+#[repr(align(64))]
 struct Slot<T> {
-    /// From 1 up; 0 never occurs, so that small numbers are never valid.
-    generation: u64,
-    value: Option<T>,
+    word: AtomicU64,
+    value: UnsafeCell<Option<T>>,
 }
 
-impl<T> Slab<T> {
-    /// A table of at most `2^index_bits` values, with generations of so many bits.
-    pub(crate) const fn new(index_bits: u32, generation_bits: u32) -> Self {
-        Self { slots: Vec::new(), free: VecDeque::new(), index_bits, generation_bits }
+// SAFETY: what threads do to the value at the same time is only to read it, through borrows and claims; these exist at
+// the same time only for types of which `Slab::borrow` is there, which are `Sync`. Otherwise one thread at a time has
+// it, handed over through the word.
+unsafe impl<T: Send> Sync for Slot<T> {}
+
+/// Why a value was not claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// There is none with that number.
+    Unknown,
+    /// Someone else has claimed it.
+    Claimed,
+}
+
+impl<T, const INDEX_BITS: u32, const GENERATION_BITS: u32> Slab<T, INDEX_BITS, GENERATION_BITS> {
+    /// How many of the bits of an index say where in a chunk.
+    const CHUNK_BITS: u32 = INDEX_BITS.saturating_sub(CHUNKS.trailing_zeros());
+
+    /// A table without values. `indices` are `2^INDEX_BITS` and belong to this table alone.
+    pub(crate) const fn new(indices: &'static Indices) -> Self {
+        Self { chunks: [const { OnceLock::new() }; CHUNKS], indices }
     }
 
-    fn split(&self, number: u64) -> (usize, u64) {
-        ((number & ((1 << self.index_bits) - 1)) as usize, number >> self.index_bits)
+    fn slot(&self, index: u64) -> Option<&Slot<T>> {
+        let chunk = self.chunks.get((index >> Self::CHUNK_BITS) as usize)?;
+        chunk.get()?.get((index & ((1 << Self::CHUNK_BITS) - 1)) as usize)
+    }
+
+    /// The slot that a number means, and the generation that it means.
+    #[inline]
+    fn find(&self, number: u64) -> Option<(User<'_, T>, u64)> {
+        let index = number & ((1 << INDEX_BITS) - 1);
+        let user = User { indices: self.indices, slot: self.slot(index)?, index: index as u32 };
+        Some((user, number >> INDEX_BITS))
     }
 
     /// Adds a value; it comes back if the table is full.
-    pub(crate) fn insert(&mut self, value: T) -> Result<u64, T> {
-        let is_full = self.slots.len() >= 1 << self.index_bits;
-        let index = if self.free.len() > MIN_FREE || is_full {
-            match self.free.pop_front() {
-                Some(index) => index as usize,
-                None => return Err(value),
+    #[inline]
+    pub(crate) fn insert(&self, value: T) -> Result<u64, T> {
+        let Some(index) = self.indices.take() else { return Err(value) };
+        if let Some(chunk) = self.chunks.get((index >> Self::CHUNK_BITS) as usize) {
+            chunk.get_or_init(|| (0..1 << Self::CHUNK_BITS).map(|_| Slot::vacant()).collect());
+        }
+        let Some(slot) = self.slot(index.into()) else { return Err(value) };
+        // From 1 up; 0 never occurs, so that small numbers are never valid.
+        let generation = slot.word.load(Ordering::Relaxed) >> GENERATION;
+        let generation = if generation >= (1 << GENERATION_BITS) - 1 { 1 } else { generation + 1 };
+        // SAFETY: the slot is vacant and stays so until the word is stored below: only whoever was given its index
+        // changes that, and the index was given to this call. What happened before it became free has happened before
+        // this, as indices are handed over under a lock or stay with the thread. So nobody else reaches the value.
+        unsafe { *slot.value.get() = Some(value) };
+        slot.word.store(generation << GENERATION | VALID, Ordering::Release);
+        Ok(generation << INDEX_BITS | u64::from(index))
+    }
+
+    /// Claims a value: nobody finds it until that is over, or it is taken out.
+    #[inline]
+    pub(crate) fn claim(&self, number: u64) -> Result<Claim<'_, T>, Refused> {
+        let (user, generation) = self.find(number).ok_or(Refused::Unknown)?;
+        let mut word = user.slot.word.load(Ordering::Relaxed);
+        loop {
+            if word >> GENERATION != generation || word & (VALID | CLAIMED) == 0 || word & COUNT == COUNT {
+                return Err(Refused::Unknown);
             }
-        } else {
-            self.slots.push(Slot { generation: 0, value: None });
-            self.slots.len() - 1
-        };
-        let highest = (1 << self.generation_bits) - 1;
-        match self.slots.get_mut(index) {
-            Some(slot) => {
-                slot.generation = if slot.generation >= highest { 1 } else { slot.generation + 1 };
-                slot.value = Some(value);
-                Ok(slot.generation << self.index_bits | index as u64)
+            if word & CLAIMED != 0 {
+                return Err(Refused::Claimed);
             }
-            None => Err(value),
+            let claimed = word - VALID + CLAIMED + 1;
+            match user.slot.word.compare_exchange_weak(word, claimed, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return Ok(Claim(user, PhantomData)),
+                Err(other) => word = other,
+            }
         }
     }
 
-    pub(crate) fn get(&self, number: u64) -> Option<&T> {
-        let (index, generation) = self.split(number);
-        let slot = self.slots.get(index)?;
-        if slot.generation == generation { slot.value.as_ref() } else { None }
-    }
-
-    pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
-        let (index, generation) = self.split(number);
-        let slot = self.slots.get_mut(index)?;
-        if slot.generation == generation { slot.value.as_mut() } else { None }
-    }
-
-    pub(crate) fn remove(&mut self, number: u64) -> Option<T> {
-        let (index, generation) = self.split(number);
-        let slot = self.slots.get_mut(index)?;
-        if slot.generation != generation {
-            return None;
+    /// Claims a value once nobody else has.
+    #[inline]
+    pub(crate) fn claim_in_turn(&self, number: u64) -> Option<Claim<'_, T>> {
+        loop {
+            match self.claim(number) {
+                Ok(claim) => return Some(claim),
+                Err(Refused::Unknown) => return None,
+                Err(Refused::Claimed) => {
+                    let (user, generation) = self.find(number)?;
+                    user.slot.wait_while_claimed(generation);
+                }
+            }
         }
-        let value = slot.value.take()?;
-        self.free.push_back(index as u32);
-        Some(value)
     }
 
-    /// How many more values there is room for.
+    /// Looks at a value that is neither claimed nor taken out. If it is meanwhile, it stays there until this is over.
+    #[inline]
+    pub(crate) fn borrow(&self, number: u64) -> Option<Borrowed<'_, T>>
+    where
+        T: Sync,
+    {
+        let (user, generation) = self.find(number)?;
+        let mut word = user.slot.word.load(Ordering::Relaxed);
+        loop {
+            if word >> GENERATION != generation || word & VALID == 0 || word & COUNT == COUNT {
+                return None;
+            }
+            match user.slot.word.compare_exchange_weak(word, word + 1, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return Some(Borrowed(user, PhantomData)),
+                Err(other) => word = other,
+            }
+        }
+    }
+
+    /// How many more values this thread could add.
     pub(crate) fn room(&self) -> usize {
-        (1 << self.index_bits) - self.slots.len() + self.free.len()
+        self.indices.room()
+    }
+}
+
+/// Threads that wait for claims to end. There are hardly ever any.
+static WAITING: Mutex<()> = Mutex::new(Rank::Leaf, ());
+static CLAIM_ENDED: Condvar = Condvar::new();
+
+impl<T> Slot<T> {
+    const fn vacant() -> Self {
+        Self { word: AtomicU64::new(0), value: UnsafeCell::new(None) }
+    }
+
+    fn wait_while_claimed(&self, generation: u64) {
+        let mut waiting = WAITING.lock();
+        loop {
+            let word = self.word.load(Ordering::Acquire);
+            if word >> GENERATION != generation || word & CLAIMED == 0 {
+                return;
+            }
+            let awaited = self.word.compare_exchange(word, word | AWAITED, Ordering::Relaxed, Ordering::Relaxed);
+            if awaited.is_ok() {
+                waiting = CLAIM_ENDED.wait(waiting, None);
+            }
+        }
+    }
+
+    /// To be called with what the word was before a claim ended.
+    #[inline]
+    fn note_end_of_claim(&self, before: u64) {
+        if before & AWAITED != 0 {
+            self.wake_waiting();
+        }
+    }
+
+    #[cold]
+    fn wake_waiting(&self) {
+        let waiting = WAITING.lock();
+        self.word.fetch_and(!AWAITED, Ordering::Relaxed);
+        drop(waiting);
+        CLAIM_ENDED.notify_all();
+    }
+}
+
+/// One of those that the count of a slot counts.
+struct User<'a, T> {
+    indices: &'static Indices,
+    slot: &'a Slot<T>,
+    index: u32,
+}
+
+impl<T> User<'_, T> {
+    #[inline]
+    fn value(&self) -> &T {
+        // SAFETY: a value is written only while the slot is vacant, and taken out, or lent to be changed, only by its
+        // only user; this is one, and does so only by value or through a mutable reference.
+        match unsafe { &*self.slot.value.get() } {
+            Some(value) => value,
+            None => unreachable!("a value in use is there"),
+        }
+    }
+
+    /// Takes the value out and makes the slot vacant.
+    ///
+    /// # Safety
+    /// Nobody else uses the value, and the number is not valid.
+    #[inline]
+    unsafe fn vacate(&self) -> Option<T> {
+        // Pairs with the release by which each other user has left, after its last look at the value.
+        fence(Ordering::Acquire);
+        // SAFETY: by this function's contract nobody else uses the value, and nobody can begin to.
+        let value = unsafe { &mut *self.slot.value.get() }.take();
+        let before = self.slot.word.fetch_and(u64::MAX << GENERATION, Ordering::Release);
+        self.indices.give(self.index);
+        self.slot.note_end_of_claim(before);
+        value
+    }
+
+    /// Is a user no more, and what is `claimed` no more either. If nobody uses a value that has ended, it is dropped.
+    #[inline]
+    fn leave(&self, claimed: u64) {
+        let before = self.slot.word.fetch_sub(claimed + 1, Ordering::Release);
+        if (before - claimed) & (VALID | CLAIMED | COUNT) == 1 {
+            // SAFETY: this was the only user, there is no claim, and the number is not valid.
+            drop(unsafe { self.vacate() });
+        } else if claimed != 0 {
+            self.slot.note_end_of_claim(before);
+        }
+    }
+}
+
+/// The use of a value by one of several.
+pub(crate) struct Borrowed<'a, T: Sync>(User<'a, T>, PhantomData<&'a T>);
+
+impl<T: Sync> Deref for Borrowed<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        self.0.value()
+    }
+}
+
+impl<T: Sync> Drop for Borrowed<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.leave(0);
+    }
+}
+
+/// The right to take a value out. Dropped, it leaves it there for others to find.
+pub(crate) struct Claim<'a, T>(User<'a, T>, PhantomData<&'a mut T>);
+
+impl<T> Claim<'_, T> {
+    /// The value, to be changed. `None` while others still use it, as they can if it is of a type to be borrowed.
+    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
+        // Pairs with the release by which each other user has left.
+        let is_only_user = self.0.slot.word.load(Ordering::Acquire) & COUNT == 1;
+        // SAFETY: while there is a claim nobody begins to use the value, so this goes on to be its only user.
+        is_only_user.then(|| unsafe { &mut *self.0.slot.value.get() }.as_mut()).flatten()
+    }
+
+    /// Takes the value out for good. While others still use it, the claim comes back.
+    #[inline]
+    pub(crate) fn take(self) -> Result<T, Self> {
+        if self.0.slot.word.load(Ordering::Relaxed) & COUNT != 1 {
+            return Err(self);
+        }
+        let this = ManuallyDrop::new(self);
+        // SAFETY: while there is a claim the number is not valid and nobody begins to use the value, so this is its
+        // only user.
+        match unsafe { this.0.vacate() } {
+            Some(value) => Ok(value),
+            None => unreachable!("a claimed value is there"),
+        }
+    }
+
+    /// Ends the number. The value is dropped when nobody uses it any more.
+    pub(crate) fn end(self) {
+        ManuallyDrop::new(self).0.leave(CLAIMED);
+    }
+}
+
+impl<T> Deref for Claim<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.value()
+    }
+}
+
+impl<T> Drop for Claim<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        let before = self.0.slot.word.fetch_sub(CLAIMED - VALID + 1, Ordering::Release);
+        self.0.slot.note_end_of_claim(before);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::indices::Cache;
+    use libmojo_sync::thread_local;
+    use std::sync::atomic::AtomicUsize;
+    use std::thread;
+
+    /// A table with indices of its own.
+    macro_rules! slab {
+        ($type:ty, $index_bits:expr, $generation_bits:expr, $min_free:expr) => {{
+            static INDICES: Indices = Indices::new($index_bits, $min_free, &CACHE);
+            thread_local! {
+                static CACHE: Cache = const { Cache::new(&INDICES) };
+            }
+            static SLAB: Slab<$type, $index_bits, $generation_bits> = Slab::new(&INDICES);
+            &SLAB
+        }};
+    }
+
+    fn remove<T, const I: u32, const G: u32>(slab: &Slab<T, I, G>, number: u64) -> Option<T> {
+        slab.claim(number).ok()?.take().ok()
+    }
 
     #[test]
     fn a_number_finds_its_value_until_it_is_removed_and_nothing_afterwards() {
-        let mut slab = Slab::new(22, 10);
+        let slab = slab!(char, 22, 10, 1024);
         let a = slab.insert('a').unwrap();
-        assert_eq!(slab.get(a), Some(&'a'));
-        assert_eq!(slab.remove(a), Some('a'));
-        assert_eq!(slab.remove(a), None);
+        assert_eq!(slab.borrow(a).as_deref(), Some(&'a'));
+        assert_eq!(remove(slab, a), Some('a'));
+        assert_eq!(remove(slab, a), None);
         for _ in 0..5000 {
             let number = slab.insert('b').unwrap();
             assert_ne!(number, a);
-            assert_eq!(slab.get(a), None);
-            slab.remove(number);
+            assert!(slab.borrow(a).is_none() && slab.claim(a).is_err());
+            remove(slab, number);
         }
     }
 
     #[test]
+    fn a_number_is_reused_late() {
+        let slab = slab!((), 22, 10, 1024);
+        let mut numbers = std::collections::HashSet::new();
+        for _ in 0..100_000 {
+            let number = slab.insert(()).unwrap();
+            assert!(numbers.insert(number));
+            remove(slab, number);
+        }
+        assert!(numbers.iter().map(|number| number & ((1 << 22) - 1)).max() < Some(2 * 1024));
+    }
+
+    #[test]
     fn numbers_that_were_never_given_out_find_nothing() {
-        let mut slab = Slab::new(22, 10);
+        let slab = slab!((), 22, 10, 1024);
         for _ in 0..100 {
             slab.insert(()).unwrap();
         }
         for number in [0, 1, 10, 99, 1_000_000_000, u64::from(u32::MAX), u64::MAX] {
-            assert!(slab.get(number).is_none(), "{number}");
+            assert!(slab.borrow(number).is_none(), "{number}");
+            assert_eq!(slab.claim(number).err(), Some(Refused::Unknown), "{number}");
         }
     }
 
     #[test]
     fn a_full_table_refuses_and_goes_on_after_a_removal() {
-        let mut slab = Slab::new(2, 3);
+        let slab = slab!(u32, 2, 3, 1024);
         let numbers: Vec<u64> = (0..4).map(|value| slab.insert(value).unwrap()).collect();
         assert_eq!(slab.insert(4), Err(4));
         assert_eq!(slab.room(), 0);
-        slab.remove(numbers[2]);
+        remove(slab, numbers[2]);
         assert_eq!(slab.room(), 1);
         let again = slab.insert(5).unwrap();
         assert_ne!(again, numbers[2]);
+    }
+
+    #[test]
+    fn what_a_thread_had_is_there_for_others_when_it_has_ended() {
+        let slab = slab!((), 2, 3, 0);
+        for _ in 0..10 {
+            thread::spawn(|| {
+                let numbers: Vec<u64> = (0..4).map(|_| slab.insert(()).unwrap()).collect();
+                numbers.into_iter().for_each(|number| remove(slab, number).unwrap());
+            })
+            .join()
+            .unwrap();
+        }
+        assert_eq!(slab.room(), 4);
+    }
+
+    #[test]
+    fn a_claimed_value_is_found_by_nobody_until_the_claim_is_dropped() {
+        let slab = slab!(char, 22, 10, 1024);
+        let number = slab.insert('a').unwrap();
+        let claim = slab.claim(number).unwrap();
+        assert!(slab.borrow(number).is_none());
+        assert_eq!(slab.claim(number).err(), Some(Refused::Claimed));
+        drop(claim);
+        assert_eq!(slab.borrow(number).as_deref(), Some(&'a'));
+        slab.claim(number).unwrap().end();
+        assert_eq!(slab.claim(number).err(), Some(Refused::Unknown));
+    }
+
+    /// Counts how many there are.
+    #[derive(Debug)]
+    struct Counted(&'static AtomicUsize);
+
+    impl Counted {
+        fn new(count: &'static AtomicUsize) -> Self {
+            count.fetch_add(1, Ordering::Relaxed);
+            Self(count)
+        }
+    }
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_value_that_ends_while_it_is_in_use_is_dropped_by_its_last_user() {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let slab = slab!(Counted, 22, 10, 1024);
+        let number = slab.insert(Counted::new(&COUNT)).unwrap();
+        let (one, other) = (slab.borrow(number).unwrap(), slab.borrow(number).unwrap());
+        let mut claim = slab.claim(number).unwrap();
+        assert!(claim.get_mut().is_none());
+        let claim = claim.take().err().unwrap();
+        drop(one);
+        claim.end();
+        assert!(slab.borrow(number).is_none());
+        assert_eq!(COUNT.load(Ordering::Relaxed), 1);
+        drop(other);
+        assert_eq!(COUNT.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn of_threads_that_use_and_end_values_each_finds_them_whole_or_not_at_all() {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let slab = slab!((Counted, u64, u64), 22, 10, 4);
+        let numbers: [AtomicU64; 4] = Default::default();
+        let ended = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for seed in 1..5u64 {
+                let (numbers, ended) = (&numbers, &ended);
+                scope.spawn(move || {
+                    let mut random = seed;
+                    for _ in 0..20_000 {
+                        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                        let place = &numbers[(random >> 33) as usize % numbers.len()];
+                        let number = place.load(Ordering::Relaxed);
+                        match (random >> 40) % 4 {
+                            0 => {
+                                let fresh = slab.insert((Counted::new(&COUNT), random, random)).unwrap();
+                                let old = place.swap(fresh, Ordering::Relaxed);
+                                if let Ok(claim) = slab.claim(old) {
+                                    claim.end();
+                                }
+                            }
+                            1 => {
+                                if let Ok(claim) = slab.claim(number) {
+                                    let (_, one, other) = &*claim;
+                                    assert_eq!(one, other);
+                                    ended.fetch_add(claim.take().is_ok().into(), Ordering::Relaxed);
+                                }
+                            }
+                            _ => {
+                                if let Some(value) = slab.borrow(number) {
+                                    let (_, one, other) = &*value;
+                                    assert_eq!(one, other);
+                                }
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        for number in numbers {
+            let _ = slab.claim(number.into_inner()).map(Claim::end);
+        }
+        assert!(ended.into_inner() > 0);
+        assert_eq!(COUNT.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn threads_that_claim_in_turn_change_a_value_one_after_the_other() {
+        let slab = slab!(std::cell::Cell<u64>, 22, 10, 0);
+        let number = slab.insert(std::cell::Cell::new(0)).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for round in 0..10_000 {
+                        let mut claim = slab.claim_in_turn(number).unwrap();
+                        let value = claim.get_mut().unwrap();
+                        let before = value.get();
+                        if round % 100 == 0 {
+                            thread::yield_now();
+                        }
+                        value.set(before + 1);
+                    }
+                });
+            }
+        });
+        let claim = slab.claim_in_turn(number).unwrap();
+        let late = thread::spawn(move || slab.claim_in_turn(number).is_none());
+        while claim.0.slot.word.load(Ordering::Relaxed) & AWAITED == 0 {
+            thread::yield_now();
+        }
+        assert_eq!(claim.take().ok().map(|value| value.into_inner()), Some(40_000));
+        assert!(late.join().unwrap());
     }
 }

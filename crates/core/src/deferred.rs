@@ -10,13 +10,15 @@ use crate::message::Message;
 use crate::watcher::{Occasion, Watch};
 use libmojo_platform::is_forked;
 use libmojo_sync::{Arc, assert_unlocked, thread_local};
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::VecDeque;
+use std::mem::ManuallyDrop;
 use std::task::Waker;
 
-/// Foreign code that is due, in the order in which it is to run. Most calls make nothing due and pay nothing.
+/// Foreign code that is due, in the order in which it is to run: when this is dropped, or when the call is over that it
+/// is dropped in. Most calls make nothing due and pay nothing.
 #[derive(Default)]
-pub(crate) struct Deferred(Option<Box<Due>>);
+pub struct Deferred(Option<Box<Due>>);
 
 #[derive(Default)]
 struct Due {
@@ -31,9 +33,16 @@ enum Task {
     Drop(Message),
 }
 
+/// A piece of foreign code, or a call in several parts, that is running, as far as others on the thread see it.
+struct Level {
+    /// How many of them there are, one inside the other.
+    depth: Cell<usize>,
+    /// What the innermost has made due so far. Never dropped by the thread's end, which can be inside foreign code.
+    due: Cell<ManuallyDrop<Option<Box<Due>>>>,
+}
+
 thread_local! {
-    /// One level for each piece of foreign code that is running on this thread, innermost last.
-    static LEVELS: RefCell<Vec<Deferred>> = const { RefCell::new(Vec::new()) };
+    static LEVEL: Level = const { Level { depth: Cell::new(0), due: Cell::new(ManuallyDrop::new(None)) } };
     /// True while the thread does the I/O of a node.
     static IS_SYSTEM: Cell<bool> = const { Cell::new(false) };
 }
@@ -52,7 +61,8 @@ pub(crate) fn is_system_thread() -> bool {
 }
 
 impl Deferred {
-    pub(crate) fn new() -> Self {
+    /// With nothing due.
+    pub fn new() -> Self {
         Self::default()
     }
 
@@ -97,17 +107,22 @@ impl Due {
         self.cancellations.pop_front().or_else(|| self.others.pop_front())
     }
 
-    /// Hands itself to the outer level, or runs if there is none.
+    /// Hands everything to the level that the thread is in, or runs it.
     fn fall_due(mut self: Box<Self>) {
         if is_forked() {
             return std::mem::forget(self);
         }
-        let outermost = LEVELS.with(|levels| match levels.borrow_mut().last_mut() {
-            Some(level) => {
-                level.due().append(&mut self);
-                None
+        let outermost = LEVEL.with(|level| {
+            if level.depth.get() == 0 {
+                return Some(self);
             }
-            None => Some(self),
+            let mut collected = level.take();
+            match &mut collected {
+                Some(collected) => collected.append(&mut self),
+                None => collected = Some(self),
+            }
+            level.put(collected);
+            None
         });
         if let Some(due) = outermost {
             assert_unlocked();
@@ -123,7 +138,7 @@ impl Due {
                 levels.pop();
             }
             let Some(task) = task else { continue };
-            let mut caused = collect(|| task.run());
+            let ((), mut caused) = collect(|| task.run());
             if is_forked() {
                 // The task has forked, and this is the child, whom nothing of this concerns.
                 return std::mem::forget((levels, caused));
@@ -142,6 +157,16 @@ impl Drop for Deferred {
     }
 }
 
+impl Level {
+    fn take(&self) -> Option<Box<Due>> {
+        ManuallyDrop::into_inner(self.due.replace(ManuallyDrop::new(None)))
+    }
+
+    fn put(&self, due: Option<Box<Due>>) {
+        self.due.set(ManuallyDrop::new(due));
+    }
+}
+
 impl Task {
     fn run(self) {
         match self {
@@ -153,20 +178,27 @@ impl Task {
 }
 
 /// Runs `body` as an inner level: what becomes due meanwhile on this thread is returned and not yet run.
-pub(crate) fn collect(body: impl FnOnce()) -> Deferred {
-    struct Level;
-    impl Drop for Level {
+pub(crate) fn collect<R>(body: impl FnOnce() -> R) -> (R, Deferred) {
+    /// The level around it, which goes on when this is dropped.
+    struct Outer(Option<Box<Due>>);
+    impl Drop for Outer {
         fn drop(&mut self) {
-            // Reached with a level in place only when `body` panics; what it caused is not run then.
-            let abandoned = LEVELS.with(|levels| levels.borrow_mut().pop());
-            std::mem::forget(abandoned);
+            LEVEL.with(|level| {
+                level.depth.set(level.depth.get() - 1);
+                // Something is there only when `body` panics; it is not run then.
+                std::mem::forget(level.take());
+                level.put(self.0.take());
+            });
         }
     }
-    LEVELS.with(|levels| levels.borrow_mut().push(Deferred::new()));
-    let level = Level;
-    body();
-    std::mem::forget(level);
-    LEVELS.with(|levels| levels.borrow_mut().pop()).unwrap_or_default()
+    let outer = LEVEL.with(|level| {
+        level.depth.set(level.depth.get() + 1);
+        Outer(level.take())
+    });
+    let result = body();
+    let caused = LEVEL.with(Level::take);
+    drop(outer);
+    (result, Deferred(caused))
 }
 
 /// Runs foreign code that is part of a call (a serializer, a destructor). What it makes due runs when the call
@@ -179,11 +211,7 @@ pub(crate) fn within_call<R>(body: impl FnOnce() -> R) -> R {
 /// Makes everything that `body` does one call: callbacks that become due in it run when it is over, and not
 /// before. For faces of the engine that need several of its operations, or a lock of their own, for one of theirs.
 pub fn as_one_call<R>(body: impl FnOnce() -> R) -> R {
-    let mut result = None;
-    let caused = collect(|| result = Some(body()));
+    let (result, caused) = collect(body);
     drop(caused);
-    match result {
-        Some(result) => result,
-        None => unreachable!("the body has run"),
-    }
+    result
 }

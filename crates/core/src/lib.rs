@@ -5,7 +5,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`signals`] | sets of signals and what they mean to someone who waits |
-//! | [`message`], `payload`, `attachment` | messages, their bytes, and what is attached to them |
+//! | [`message`], `contents`, `payload`, `attachment` | messages, their bytes, and what is attached to them |
 //! | [`pipe`], [`data_pipe`], [`buffer`], [`platform_handle`] | the transferable objects |
 //! | [`watcher`], [`wait`], `observe` | hearing of changes: callbacks, blocked threads, tasks |
 //! | `patience`, `park` | waiting awake, and asleep |
@@ -18,6 +18,7 @@
 
 mod attachment;
 pub mod buffer;
+mod contents;
 pub mod data_pipe;
 mod deferred;
 pub mod invitation;
@@ -31,12 +32,13 @@ mod patience;
 mod payload;
 pub mod pipe;
 pub mod platform_handle;
+mod pool;
 mod ring;
 pub mod signals;
 pub mod wait;
 pub mod watcher;
 
-pub use deferred::as_one_call;
+pub use deferred::{Deferred, as_one_call};
 pub use libmojo_platform::{
     AccessError, Credentials, INHERITED_SOCKET, Listener, Mapping, Socket, forked_error, inherited_socket, is_forked,
     monotonic_micros, spawn_with_socket,

@@ -1,6 +1,7 @@
 //! Messages: a payload with attachments, or a context that becomes one when it has to.
 
 use crate::attachment::Attachment;
+use crate::contents::{Attached, Contents};
 use crate::data_pipe::ControlHook;
 use crate::deferred::within_call;
 use crate::limits::{MAX_ATTACHMENTS, max_message_bytes};
@@ -31,35 +32,7 @@ pub trait Context: Any + Send {
 ///
 /// Dropping it closes everything attached to it.
 #[derive(Default)]
-pub struct Message {
-    body: Body,
-    /// Who sent it to this process; `None` if it was made here.
-    sender: Option<Arc<Sender>>,
-}
-
-#[derive(Default)]
-enum Body {
-    #[default]
-    Empty,
-    Context(Box<dyn Context>),
-    Contents(Contents),
-}
-
-struct Contents {
-    payload: Payload,
-    attachments: Vec<Attachment>,
-    /// No more bytes or attachments can be added.
-    is_committed: bool,
-    /// The attachments were taken out by the receiver.
-    is_emptied: bool,
-}
-
-impl Contents {
-    /// How many bytes the payload can have at its present address. Storage beyond the limit is of no use.
-    fn room(&self) -> usize {
-        self.payload.capacity().min(max_message_bytes()).max(self.payload.len())
-    }
-}
+pub struct Message(Option<Box<Contents>>);
 
 /// Why something could not be attached to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,76 +77,88 @@ impl Message {
 
     /// A message with a payload, to which objects can still be attached.
     pub fn with_payload(bytes: &[u8]) -> Self {
-        let contents = Contents {
-            payload: Payload::from_slice(bytes),
-            attachments: Vec::new(),
-            is_committed: false,
-            is_emptied: false,
-        };
-        Self { body: Body::Contents(contents), sender: None }
+        let mut contents = Contents::new();
+        contents.payload.set(bytes);
+        Self(Some(contents))
     }
 
     /// A message that carries a context.
     pub fn with_context(context: Box<dyn Context>) -> Self {
-        Self { body: Body::Context(context), sender: None }
+        let mut contents = Contents::new();
+        contents.context = Some(context);
+        Self(Some(contents))
     }
 
     pub(crate) fn received(payload: Payload, attachments: Vec<Attachment>, sender: Arc<Sender>) -> Self {
-        let contents = Contents { payload, attachments, is_committed: true, is_emptied: false };
-        Self { body: Body::Contents(contents), sender: Some(sender) }
+        let mut contents = Contents::new();
+        contents.payload = payload;
+        contents.attached = (!attachments.is_empty()).then(|| Box::new(Attached { attachments, is_emptied: false }));
+        contents.sender = Some(sender);
+        contents.is_committed = true;
+        Self(Some(contents))
+    }
+
+    /// The contents, if there is a payload.
+    #[inline]
+    fn serialized(&self) -> Option<&Contents> {
+        self.0.as_deref().filter(|contents| contents.context.is_none())
+    }
+
+    #[inline]
+    fn serialized_mut(&mut self) -> Option<&mut Contents> {
+        self.0.as_deref_mut().filter(|contents| contents.context.is_none())
     }
 
     /// True if nothing was attached yet.
     pub fn is_empty(&self) -> bool {
-        matches!(self.body, Body::Empty)
+        self.0.is_none()
+    }
+
+    /// True if there is nothing but a payload, if that: sending or dropping the message runs no code of the program's
+    /// and closes nothing.
+    pub fn is_plain(&self) -> bool {
+        self.0.as_ref().is_none_or(|contents| contents.context.is_none() && contents.attached.is_none())
     }
 
     /// True if there is a payload, committed or not.
     pub fn has_payload(&self) -> bool {
-        matches!(self.body, Body::Contents(_))
+        self.serialized().is_some()
     }
 
     /// True if there is a committed payload.
     pub fn is_committed(&self) -> bool {
-        matches!(&self.body, Body::Contents(contents) if contents.is_committed)
+        self.serialized().is_some_and(|contents| contents.is_committed)
     }
 
     /// Who sent the message to this process; `None` if it was made here.
     pub fn sender(&self) -> Option<&Arc<Sender>> {
-        self.sender.as_ref()
+        self.0.as_ref()?.sender.as_ref()
     }
 
     // ---- contexts ----------------------------------------------------------------------------------------
 
     /// The context, if the message carries one.
     pub fn context(&self) -> Option<&dyn Context> {
-        match &self.body {
-            Body::Context(context) => Some(&**context),
-            _ => None,
-        }
+        self.0.as_ref()?.context.as_deref()
     }
 
     /// Takes the context out; the message is empty afterwards.
     pub fn take_context(&mut self) -> Option<Box<dyn Context>> {
-        match std::mem::take(&mut self.body) {
-            Body::Context(context) => Some(context),
-            other => {
-                self.body = other;
-                None
-            }
-        }
+        let context = self.0.as_mut()?.context.take()?;
+        self.clear();
+        Some(context)
     }
 
     /// Gives an empty message a context. Comes back if the message has one (`AlreadyExists`) or has a payload
     /// (`FailedPrecondition`).
     pub fn set_context(&mut self, context: Box<dyn Context>) -> Result<(), (AttachError, Box<dyn Context>)> {
-        match self.body {
-            Body::Empty => {
-                self.body = Body::Context(context);
+        match &self.0 {
+            None => {
+                *self = Self::with_context(context);
                 Ok(())
             }
-            Body::Context(_) => Err((AttachError::AlreadyExists, context)),
-            Body::Contents(_) => Err((AttachError::FailedPrecondition, context)),
+            Some(contents) if contents.context.is_some() => Err((AttachError::AlreadyExists, context)),
+            Some(_) => Err((AttachError::FailedPrecondition, context)),
         }
     }
 
@@ -191,12 +176,12 @@ impl Message {
         if let Some(context) = self.take_context() {
             within_call(|| context.serialize(self));
         }
-        match &mut self.body {
-            Body::Contents(contents) => {
+        match self.serialized_mut() {
+            Some(contents) => {
                 contents.is_committed = true;
                 Ok(())
             }
-            _ => {
+            None => {
                 self.clear();
                 Err(SerializeError::Aborted)
             }
@@ -215,16 +200,15 @@ impl Message {
 
     /// Gives an empty message `num_bytes` zero bytes, which can still grow.
     pub fn attach_payload(&mut self, num_bytes: usize) -> Result<(), AttachError> {
-        match self.body {
-            Body::Empty => {}
-            Body::Context(_) => return Err(AttachError::FailedPrecondition),
-            Body::Contents(_) => return Err(AttachError::AlreadyExists),
+        match &self.0 {
+            None => {}
+            Some(contents) if contents.context.is_some() => return Err(AttachError::FailedPrecondition),
+            Some(_) => return Err(AttachError::AlreadyExists),
         }
         Self::check_limits(num_bytes, 0)?;
-        let mut payload = Payload::zeroed(num_bytes.max(MIN_STORAGE));
-        payload.set_len(num_bytes);
-        self.body =
-            Body::Contents(Contents { payload, attachments: Vec::new(), is_committed: false, is_emptied: false });
+        let mut contents = Contents::new();
+        contents.payload.set_zeroed(num_bytes, MIN_ROOM);
+        self.0 = Some(contents);
         Ok(())
     }
 
@@ -242,7 +226,7 @@ impl Message {
     /// Fixes the payload at `num_bytes`, at least its present length and at most its storage. On a message that
     /// is committed this only checks the size.
     pub fn commit(&mut self, num_bytes: usize) -> Result<(), AttachError> {
-        let Body::Contents(contents) = &mut self.body else { return Err(AttachError::FailedPrecondition) };
+        let Some(contents) = self.serialized_mut() else { return Err(AttachError::FailedPrecondition) };
         if num_bytes < contents.payload.len() || num_bytes > contents.room() {
             return Err(AttachError::OutOfRange);
         }
@@ -256,117 +240,99 @@ impl Message {
     /// Adds attachments to an uncommitted payload, behind those already there.
     pub(crate) fn push_attachments(&mut self, attachments: impl Iterator<Item = Attachment>) {
         if let Some(contents) = self.uncommitted() {
-            contents.attachments.extend(attachments);
+            contents.attached.get_or_insert_default().attachments.extend(attachments);
         }
     }
 
     fn uncommitted(&mut self) -> Option<&mut Contents> {
-        match &mut self.body {
-            Body::Contents(contents) if !contents.is_committed => Some(contents),
-            _ => None,
-        }
+        self.serialized_mut().filter(|contents| !contents.is_committed)
     }
 
     /// The payload; empty if there is none.
     pub fn payload(&self) -> &[u8] {
-        match &self.body {
-            Body::Contents(contents) => contents.payload.bytes(),
-            _ => &[],
-        }
+        self.serialized().map_or(&[], |contents| contents.payload.bytes())
     }
 
     /// The payload, to be written to; empty if there is none.
     pub fn payload_mut(&mut self) -> &mut [u8] {
-        match &mut self.body {
-            Body::Contents(contents) => contents.payload.bytes_mut(),
-            _ => &mut [],
-        }
+        self.serialized_mut().map_or(&mut [], |contents| contents.payload.bytes_mut())
     }
 
     /// The storage of the payload: its bytes and the room behind them. Its address is a multiple of 16 and stays
     /// the same until the payload grows.
     pub fn storage_mut(&mut self) -> &mut [u8] {
-        match &mut self.body {
-            Body::Contents(contents) => {
-                let room = contents.room();
-                contents.payload.storage_mut().get_mut(..room).unwrap_or_default()
-            }
-            _ => &mut [],
-        }
+        let Some(contents) = self.serialized_mut() else { return &mut [] };
+        let room = contents.room();
+        contents.payload.storage_mut().get_mut(..room).unwrap_or_default()
     }
 
     /// How many attachments there are, or were before they were taken.
     pub fn num_attachments(&self) -> usize {
-        match &self.body {
-            Body::Contents(contents) => contents.attachments.len(),
-            _ => 0,
-        }
+        self.serialized().map_or(0, |contents| contents.attachments().len())
     }
 
     /// Takes all attachments out, ready for use in this process.
     pub fn take_attachments(&mut self) -> Result<Vec<Object>, TakeError> {
-        let Body::Contents(contents) = &mut self.body else { return Err(TakeError::FailedPrecondition) };
+        let Some(contents) = self.serialized_mut() else { return Err(TakeError::FailedPrecondition) };
         if !contents.is_committed {
             return Err(TakeError::FailedPrecondition);
         }
-        if contents.is_emptied {
+        let Some(attached) = &mut contents.attached else { return Ok(Vec::new()) };
+        if attached.is_emptied {
             return Err(TakeError::NotFound);
         }
-        if contents.attachments.iter().any(Attachment::is_lost) {
+        if attached.attachments.iter().any(Attachment::is_lost) {
             return Err(TakeError::Aborted);
         }
-        contents.is_emptied = !contents.attachments.is_empty();
-        Ok(contents.attachments.iter_mut().filter_map(Attachment::take).collect())
+        attached.is_emptied = !attached.attachments.is_empty();
+        Ok(attached.attachments.iter_mut().filter_map(Attachment::take).collect())
     }
 
     /// Commits an uncommitted payload as it is.
     pub fn commit_as_is(&mut self) {
-        if let Body::Contents(contents) = &mut self.body {
+        if let Some(contents) = self.serialized_mut() {
             contents.is_committed = true;
         }
     }
 
     /// What a write does before it sends. Attachments that were taken out are not sent again.
     pub(crate) fn prepare_to_send(&mut self) {
-        self.sender = None;
-        self.commit_as_is();
-        if let Body::Contents(contents) = &mut self.body
-            && std::mem::take(&mut contents.is_emptied)
-        {
-            contents.attachments.clear();
+        if let Some(contents) = self.serialized_mut() {
+            contents.sender = None;
+            contents.is_committed = true;
+            if contents.attached.as_ref().is_some_and(|attached| attached.is_emptied) {
+                contents.attached = None;
+            }
         }
     }
 
     /// Takes a serialized message apart for another process.
     pub(crate) fn into_contents(mut self) -> (Payload, Vec<Attachment>) {
-        match std::mem::take(&mut self.body) {
-            Body::Contents(contents) => (contents.payload, contents.attachments),
-            other => {
-                self.body = other;
-                (Payload::default(), Vec::new())
-            }
-        }
+        let Some(mut contents) = self.0.take_if(|contents| contents.context.is_none()) else {
+            return (Payload::default(), Vec::new());
+        };
+        let payload = std::mem::take(&mut contents.payload);
+        let attachments = contents.attached.take().map(|attached| attached.attachments);
+        contents.recycle();
+        (payload, attachments.unwrap_or_default())
     }
 
     /// Makes the message empty; what it held is closed or destroyed.
     fn clear(&mut self) {
-        match std::mem::take(&mut self.body) {
-            Body::Empty => {}
-            // A context may have a destructor of the user's.
-            Body::Context(context) => within_call(|| drop(context)),
-            Body::Contents(contents) => drop(contents),
+        if let Some(contents) = self.0.take() {
+            contents.recycle();
         }
     }
 }
 
 /// The least room that a new payload gets.
-const MIN_STORAGE: usize = 64;
+const MIN_ROOM: usize = 64;
 
 impl Drop for Message {
     fn drop(&mut self) {
         if is_forked() {
             // What it carries is the parent's.
-            return std::mem::forget(std::mem::take(&mut self.body));
+            return std::mem::forget(self.0.take());
         }
         self.clear();
     }
@@ -374,13 +340,13 @@ impl Drop for Message {
 
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.body {
-            Body::Empty => f.write_str("Message(empty)"),
-            Body::Context(_) => f.write_str("Message(context)"),
-            Body::Contents(contents) => f
+        match &self.0 {
+            None => f.write_str("Message(empty)"),
+            Some(contents) if contents.context.is_some() => f.write_str("Message(context)"),
+            Some(contents) => f
                 .debug_struct("Message")
                 .field("num_bytes", &contents.payload.len())
-                .field("attachments", &contents.attachments)
+                .field("attachments", &contents.attachments())
                 .field("is_committed", &contents.is_committed)
                 .finish(),
         }
@@ -392,7 +358,7 @@ impl fmt::Debug for Message {
 pub struct PortData {
     pub(crate) observers: Observers,
     /// Set if the port belongs to a data pipe end, which then hears of its changes.
-    pub(crate) hook: OnceLock<Weak<dyn ControlHook>>,
+    pub(crate) hook: OnceLock<Box<Weak<dyn ControlHook>>>,
 }
 
 impl libmojo_ports::Message for Message {
@@ -400,7 +366,7 @@ impl libmojo_ports::Message for Message {
     type NodeData = NodeData;
 
     fn is_portable(&self) -> bool {
-        !matches!(self.body, Body::Context(_))
+        self.context().is_none()
     }
 
     fn make_portable(&mut self) -> bool {
@@ -408,23 +374,18 @@ impl libmojo_ports::Message for Message {
     }
 
     fn any_port(&self, test: &mut dyn FnMut(&Port) -> bool) -> bool {
-        match &self.body {
-            Body::Contents(contents) => contents.attachments.iter().filter_map(Attachment::port).any(test),
-            _ => false,
-        }
+        self.0.as_ref().is_some_and(|contents| contents.attachments().iter().filter_map(Attachment::port).any(test))
     }
 
     fn take_ports(&mut self) -> Vec<Port> {
-        match &self.body {
-            Body::Contents(contents) => contents.attachments.iter().filter_map(Attachment::port).cloned().collect(),
-            _ => Vec::new(),
-        }
+        let attachments = self.serialized().into_iter().flat_map(Contents::attachments);
+        attachments.filter_map(Attachment::port).cloned().collect()
     }
 
     fn put_ports(&mut self, ports: Vec<Port>) {
         let mut ports = ports.into_iter();
-        if let Body::Contents(contents) = &mut self.body {
-            for attachment in &mut contents.attachments {
+        if let Some(contents) = self.serialized_mut() {
+            for attachment in contents.attachments_mut() {
                 attachment.settle(&mut ports);
             }
         }

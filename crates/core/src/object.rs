@@ -66,7 +66,7 @@ impl Object {
     /// Tells objects apart; unique among those that exist at one time.
     pub fn id(&self) -> usize {
         match self {
-            Object::Pipe(pipe) => Arc::as_ptr(pipe.port()) as usize,
+            Object::Pipe(pipe) => pipe.port().id(),
             Object::Producer(producer) => Arc::as_ptr(producer.end()) as usize,
             Object::Consumer(consumer) => Arc::as_ptr(consumer.end()) as usize,
             Object::Buffer(buffer) => buffer.id(),

@@ -2,7 +2,7 @@
 
 use crate::deferred::Deferred;
 use libmojo_sync::atomic::{AtomicUsize, Ordering};
-use libmojo_sync::{Arc, Mutex, Rank};
+use libmojo_sync::{Arc, Mutex, OnceLock, Rank};
 
 /// Someone who looks at an object again whenever it may have changed.
 pub(crate) trait Observer: Send + Sync {
@@ -20,57 +20,59 @@ pub(crate) fn any_observers() -> bool {
     NUM_OBSERVERS.load(Ordering::SeqCst) > 0
 }
 
-/// The observers of one object.
-pub(crate) struct Observers {
-    /// The length of the list, so that an unobserved object costs one load. Changed under the lock; whoever
-    /// changes the object's state does so under the object's own lock, which a new observer takes after it is
-    /// counted here: one of the two sees the other.
-    count: AtomicUsize,
-    list: Mutex<Vec<Arc<dyn Observer>>>,
-}
+/// The observers of one object. Most objects never have any.
+#[derive(Default)]
+pub(crate) struct Observers(OnceLock<Box<List>>);
 
-impl Default for Observers {
-    fn default() -> Self {
-        Self { count: AtomicUsize::new(0), list: Mutex::new(Rank::Observers, Vec::new()) }
-    }
+struct List {
+    /// The length of the list, so that an object that is not observed costs a load or two. Changed under the lock;
+    /// whoever changes the object's state does so under the object's own lock, which a new observer takes after it
+    /// is counted here: one of the two sees the other.
+    count: AtomicUsize,
+    observers: Mutex<Vec<Arc<dyn Observer>>>,
 }
 
 impl Observers {
     pub(crate) fn any(&self) -> bool {
-        self.count.load(Ordering::SeqCst) > 0
+        self.0.get().is_some_and(|list| list.count.load(Ordering::SeqCst) > 0)
     }
 
     pub(crate) fn add(&self, observer: Arc<dyn Observer>) {
-        let mut list = self.list.lock();
-        list.push(observer);
+        let list = self.0.get_or_init(|| {
+            Box::new(List { count: AtomicUsize::new(0), observers: Mutex::new(Rank::Observers, Vec::new()) })
+        });
+        let mut observers = list.observers.lock();
+        observers.push(observer);
         NUM_OBSERVERS.fetch_add(1, Ordering::SeqCst);
-        self.count.store(list.len(), Ordering::SeqCst);
+        list.count.store(observers.len(), Ordering::SeqCst);
     }
 
     pub(crate) fn remove(&self, observer: &Arc<dyn Observer>) {
-        let mut list = self.list.lock();
-        if let Some(at) = list.iter().position(|other| Arc::ptr_eq(other, observer)) {
-            list.swap_remove(at);
+        let Some(list) = self.0.get() else { return };
+        let mut observers = list.observers.lock();
+        if let Some(at) = observers.iter().position(|other| Arc::ptr_eq(other, observer)) {
+            observers.swap_remove(at);
             NUM_OBSERVERS.fetch_sub(1, Ordering::SeqCst);
         }
-        self.count.store(list.len(), Ordering::SeqCst);
+        list.count.store(observers.len(), Ordering::SeqCst);
     }
 
     pub(crate) fn notify(&self, deferred: &mut Deferred) {
         if self.any() {
-            let observers = self.list.lock().clone();
-            observers.into_iter().for_each(|observer| observer.changed(deferred));
+            let observers = self.0.get().map(|list| list.observers.lock().clone());
+            observers.into_iter().flatten().for_each(|observer| observer.changed(deferred));
         }
     }
 
     pub(crate) fn cancel_all(&self, deferred: &mut Deferred) {
         if self.any() {
-            let mut list = self.list.lock();
-            let observers = std::mem::take(&mut *list);
-            NUM_OBSERVERS.fetch_sub(observers.len(), Ordering::SeqCst);
-            self.count.store(0, Ordering::SeqCst);
-            drop(list);
-            observers.into_iter().for_each(|observer| observer.cancelled(deferred));
+            let observers = self.0.get().map(|list| {
+                let mut observers = list.observers.lock();
+                NUM_OBSERVERS.fetch_sub(observers.len(), Ordering::SeqCst);
+                list.count.store(0, Ordering::SeqCst);
+                std::mem::take(&mut *observers)
+            });
+            observers.into_iter().flatten().for_each(|observer| observer.cancelled(deferred));
         }
     }
 }

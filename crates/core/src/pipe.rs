@@ -3,12 +3,12 @@
 use crate::deferred::Deferred;
 use crate::limits::max_message_bytes;
 use crate::message::Message;
-use crate::node::{Node, RoutingNode, apply, drain_before};
+use crate::node::{Node, RoutingNode, apply, drain_before, note_change};
 use crate::object::TransitError;
 use crate::observe::Observers;
 use crate::signals::{Signals, SignalsState};
 use libmojo_platform::is_forked;
-use libmojo_ports::{PortRef, ReceiveError as Unreceived, SendError as Unsent, Status};
+use libmojo_ports::{PortRef, ReceiveError as Unreceived, SendError as Unsent, Sent, Status};
 use std::fmt;
 
 pub use libmojo_ports::FuseError;
@@ -88,27 +88,32 @@ impl Pipe {
             return Err((SendError::TooLarge, message));
         }
         message.prepare_to_send();
-        let mut deferred = Deferred::new();
-        loop {
-            message = match self.routing().send(&self.port, message) {
-                Ok(effects) => {
-                    apply(self.routing(), effects, &mut deferred);
-                    return Ok(());
-                }
-                Err(Unsent::NotPortable(mut message)) => match message.serialize() {
-                    Ok(()) if is_forked() => return Err((SendError::NotOpen, message)),
-                    Ok(()) => message,
-                    Err(_) => return Err((SendError::NotSerializable, message)),
-                },
-                Err(Unsent::NotOpen(message)) => return Err((SendError::NotOpen, message)),
-                Err(Unsent::PeerClosed(message)) => return Err((SendError::PeerClosed, message)),
-                Err(Unsent::BadCargo(message)) => return Err((SendError::BadCargo, message)),
-            };
+        let unsent = match self.routing().send(&self.port, message) {
+            Ok(sent) => {
+                apply_sent(&self.port, sent, &mut Deferred::new());
+                return Ok(());
+            }
+            Err(unsent) => unsent,
+        };
+        match unsent {
+            Unsent::NotPortable(mut message) => match message.serialize() {
+                Ok(()) if is_forked() => Err((SendError::NotOpen, message)),
+                Ok(()) => self.send(message),
+                Err(_) => Err((SendError::NotSerializable, message)),
+            },
+            Unsent::NotOpen(message) => Err((SendError::NotOpen, message)),
+            Unsent::PeerClosed(message) => Err((SendError::PeerClosed, message)),
+            Unsent::BadCargo(message) => Err((SendError::BadCargo, message)),
         }
     }
 
     /// Takes the oldest unread message.
     pub fn receive(&self) -> Result<Message, ReceiveError> {
+        self.receive_with(&mut Deferred::new())
+    }
+
+    /// Takes the oldest unread message. Whoever observes the end hears of it later.
+    pub fn receive_with(&self, deferred: &mut Deferred) -> Result<Message, ReceiveError> {
         let mut outcome = self.routing().receive(&self.port);
         if matches!(outcome, Err(Unreceived::Empty)) && drain_before(&self.port) {
             outcome = self.routing().receive(&self.port);
@@ -119,7 +124,7 @@ impl Pipe {
             Unreceived::PeerClosed => ReceiveError::PeerClosed,
         })?;
         if self.observers().any() {
-            self.observers().notify(&mut Deferred::new());
+            self.observers().notify(deferred);
         }
         Ok(message)
     }
@@ -152,7 +157,9 @@ impl Pipe {
         // First the port: whoever begins to observe after this finds it closed.
         let effects = self.routing().close(&self.port);
         self.observers().cancel_all(&mut deferred);
-        apply(self.routing(), effects, &mut deferred);
+        if !effects.is_empty() {
+            apply(self.routing(), effects, &mut deferred);
+        }
     }
 
     /// True if the end is neither closed nor inside a message.
@@ -190,6 +197,18 @@ fn signals(status: &Status) -> SignalsState {
         satisfiable: Signals::READABLE.when(status.unread || status.more_may_come)
             | (Signals::WRITABLE | Signals::PEER_REMOTE).when(peer_open)
             | Signals::PEER_CLOSED,
+    }
+}
+
+/// Carries out what comes of sending from a port.
+pub(crate) fn apply_sent(port: &Port, sent: Sent<Message>, deferred: &mut Deferred) {
+    match sent {
+        Sent::ToTwin => {
+            if let Some(twin) = port.twin() {
+                note_change(twin.data(), deferred);
+            }
+        }
+        Sent::With(effects) => apply(port.node(), effects, deferred),
     }
 }
 

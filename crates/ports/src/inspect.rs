@@ -2,7 +2,6 @@
 
 use crate::port::{Hop, PortRef, Role};
 use crate::{Address, Message, Node, NodeName, PortName};
-use libmojo_sync::Arc;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -77,7 +76,7 @@ impl<M: Message> Node<M> {
     pub fn inspect(&self) -> Vec<Inspection<M>> {
         let mut ports = Ports { list: self.named_ports(), positions: HashMap::new() };
         for (at, port) in ports.list.iter().enumerate() {
-            ports.positions.insert(Arc::as_ptr(port).addr(), at);
+            ports.positions.insert(port.id(), at);
         }
         let mut seen = Vec::new();
         while let Some(port) = ports.list.get(seen.len()).cloned() {
@@ -113,12 +112,14 @@ impl<M: Message> Ports<M> {
             Role::Proxy => PortRole::Proxy,
             Role::Closed => PortRole::Closed,
         };
-        let (peer, previous) = (state.peer.clone(), state.previous.clone());
+        let hop =
+            |neighbour: &Option<crate::port::Neighbour<M>>| neighbour.as_ref().map(|neighbour| neighbour.hop(&port));
+        let (peer, previous) = (hop(&state.peer), hop(&state.previous));
         let (peer_closed, unread, early) = (state.peer_closed, state.unread.len(), state.early.len());
         let (sent, received) = (state.sent, state.received);
         drop(state);
         let (peer, previous) = (self.neighbour(peer), self.neighbour(previous));
-        let name = port.name.get().copied();
+        let name = port.name();
         Inspection { port, name, role, peer, previous, peer_closed, unread, early, sent, received }
     }
 
@@ -127,7 +128,7 @@ impl<M: Message> Ports<M> {
             Hop::Remote(address) => Neighbour::Elsewhere(*address),
             Hop::Local(port) => {
                 let next = self.list.len();
-                let at = *self.positions.entry(Arc::as_ptr(&port).addr()).or_insert(next);
+                let at = *self.positions.entry(port.id()).or_insert(next);
                 if at == next {
                     self.list.push(port);
                 }

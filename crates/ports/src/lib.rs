@@ -22,13 +22,14 @@ mod inspect;
 mod name;
 mod node;
 mod port;
+mod queue;
 mod run;
 
 pub use effects::Effects;
 pub use event::{Body, Event, PortDescriptor};
 pub use inspect::{Inspection, Neighbour, PortRole};
 pub use name::{Address, NodeName, PortName};
-pub use node::{FuseError, Node, ReceiveError, SendError, Violation};
+pub use node::{FuseError, Node, ReceiveError, SendError, Sent, Violation};
 pub use port::{Port, PortRef, Status};
 
 /// What travels through pipes, and what the driver attaches to ports and nodes.

@@ -1,6 +1,6 @@
 //! A node: the ports of one process, and the calls that act on them.
 
-use crate::port::{Hop, Port, PortRef, Role, State};
+use crate::port::{GONE, Hop, NAMED, Neighbour, Port, PortRef, Role, State, UNNAMED};
 use crate::run::Run;
 use crate::{Address, Body, Effects, Event, Message, NodeName, PortDescriptor, PortName};
 use libmojo_sync::atomic::{AtomicUsize, Ordering};
@@ -33,6 +33,16 @@ type Pair = (NodeName, NodeName);
 
 fn pair(a: NodeName, b: NodeName) -> Pair {
     if a < b { (a, b) } else { (b, a) }
+}
+
+/// How a message was sent.
+#[must_use = "effects that are not applied are lost events"]
+pub enum Sent<M: Message> {
+    /// The port's [twin](PortRef::twin) has it. Nothing else is to be done, but whoever watches the twin should hear
+    /// of it.
+    ToTwin,
+    /// This is what comes of it.
+    With(Effects<M>),
 }
 
 /// Why a message was not sent. The message comes back.
@@ -74,8 +84,10 @@ pub enum FuseError {
 enum Undelivered<M> {
     /// The peer's lock comes first in the order of addresses, and is taken.
     Contended(M),
-    /// The peer passes on what it gets, or numbered events are on their way to it.
+    /// The peer is in another node, or passes on what it gets, or numbered events are on their way to it.
     NotDirect(M),
+    /// See [`SendError::BadCargo`].
+    BadCargo(M),
 }
 
 /// How another node broke the protocol.
@@ -136,29 +148,61 @@ impl<M: Message> Node<M> {
 
     /// Makes a pipe with both ends here.
     pub fn create_pipe(self: &Arc<Self>) -> (PortRef<M>, PortRef<M>) {
-        let a = Port::new(self, M::PortData::default(), State::new(Role::Endpoint));
-        let b = Port::new(self, M::PortData::default(), State::new(Role::Endpoint));
-        for (this, other) in [(&a, &b), (&b, &a)] {
-            let mut state = this.state.lock();
-            state.peer = Some(Hop::Local(other.clone()));
-            state.previous = Some(Hop::Local(other.clone()));
-        }
-        (a, b)
+        PortRef::twins(self)
     }
 
     /// Closes an endpoint. Its unread messages are dropped; what it sent stays deliverable. Does nothing for a
     /// port that is already closed or has moved away.
     pub fn close(self: &Arc<Self>, port: &PortRef<M>) -> Effects<M> {
+        let mut effects = Effects::none();
+        if Self::close_directly(port, &mut effects) {
+            self.forget(port);
+            return effects;
+        }
         let mut run = Run::new(self);
         run.close(port);
         run.finish()
     }
 
+    /// Closes an endpoint and has its twin know, if the twin is its peer and nothing numbered is under way to there, or
+    /// if it has no peer any more. False if it is not so; then nothing has happened.
+    fn close_directly(port: &PortRef<M>, effects: &mut Effects<M>) -> bool {
+        let Some(twin) = port.twin() else { return false };
+        let (mut state, mut twin_state) = port.lock_with(twin);
+        if state.role != Role::Endpoint {
+            return false;
+        }
+        if state.peer.is_some() {
+            let hops = [&state.peer, &twin_state.previous, &twin_state.peer];
+            let is_direct = hops.into_iter().all(|hop| matches!(hop, Some(Neighbour::Twin)))
+                && twin_state.role == Role::Endpoint
+                && twin_state.received == state.sent;
+            if !is_direct {
+                return false;
+            }
+            twin_state.end(&mut effects.dropped);
+            if M::is_watched(twin.data()) {
+                effects.changed.push(port.twin_ref());
+            }
+        }
+        state.shut(&mut effects.dropped);
+        true
+    }
+
     /// Marks an endpoint as being inside a message. False if it is closed or already inside one.
-    pub fn begin_transit(&self, port: &Port<M>) -> bool {
-        let mut state = port.state.lock();
-        let open = state.role == Role::Endpoint && !state.in_transit;
-        state.in_transit |= open;
+    pub fn begin_transit(&self, port: &PortRef<M>) -> bool {
+        let open = {
+            let mut state = port.state.lock();
+            let open = state.role == Role::Endpoint && !state.in_transit;
+            if open {
+                state.in_transit = true;
+                state.is_direct = false;
+            }
+            open
+        };
+        if open && let Some(twin) = port.twin() {
+            twin.state.lock().is_direct = false;
+        }
         open
     }
 
@@ -168,79 +212,94 @@ impl<M: Message> Node<M> {
     }
 
     /// Sends a message. If the peer is an endpoint of this node, it has the message when this returns.
-    pub fn send(self: &Arc<Self>, port: &PortRef<M>, mut message: M) -> Result<Effects<M>, SendError<M>> {
+    #[inline]
+    pub fn send(self: &Arc<Self>, port: &PortRef<M>, message: M) -> Result<Sent<M>, SendError<M>> {
+        match Self::send_to_twin(port, message) {
+            Ok(()) => Ok(Sent::ToTwin),
+            Err(refused) => self.send_to_peer(port, refused).map(Sent::With),
+        }
+    }
+
+    /// Sends a message the short way, if that is [open](State::is_direct) and the message is a plain one.
+    fn send_to_twin(port: &PortRef<M>, message: M) -> Result<(), M> {
+        let Some(twin) = port.twin() else { return Err(message) };
+        let mut state = twin.state.lock();
+        // Whether a port may be sent this way depends on more than is known here.
+        if !state.is_direct || message.any_port(&mut |_| true) {
+            return Err(message);
+        }
+        state.unread.push_back(message);
+        Ok(())
+    }
+
+    fn send_to_peer(self: &Arc<Self>, port: &PortRef<M>, mut message: M) -> Result<Effects<M>, SendError<M>> {
         loop {
             let mut state = port.state.lock();
             if state.role != Role::Endpoint || state.in_transit {
                 return Err(SendError::NotOpen(message));
             }
-            let bad_cargo = message.any_port(&mut |carried| {
-                let is_peer = matches!(&state.peer, Some(Hop::Local(peer)) if Arc::ptr_eq(peer, carried));
-                is_peer || Arc::ptr_eq(port, carried) || !Arc::ptr_eq(&carried.node, self)
-            });
             if state.peer_closed {
                 return Err(SendError::PeerClosed(message));
             }
-            if bad_cargo {
-                return Err(SendError::BadCargo(message));
-            }
-            let local = match state.peer.take() {
-                Some(Hop::Local(peer)) => peer,
-                Some(remote) => {
-                    state.peer = Some(remote);
-                    return self.send_as_event(port, state, message);
-                }
-                None => return Err(SendError::PeerClosed(message)),
-            };
             // The reference is moved out of the locked state and back rather than counted: two threads that
             // count one reference cost each other more than all the rest of this function.
-            let outcome = self.deliver_directly(port, &state, &local, message);
+            let Some(peer) = state.peer.take() else { return Err(SendError::PeerClosed(message)) };
+            let outcome = self.deliver_directly(port, &state, &peer, message);
+            let contended = matches!(&outcome, Err(Undelivered::Contended(_))).then(|| peer.hop(port));
+            state.peer = Some(peer);
             match outcome {
-                Ok(()) => {
-                    let mut effects = Effects::none();
-                    effects.note_change(&local);
+                Ok(effects) => {
                     state.has_sent = true;
-                    state.peer = Some(Hop::Local(local));
                     return Ok(effects);
                 }
-                Err(Undelivered::NotDirect(refused)) => {
-                    state.peer = Some(Hop::Local(local));
-                    return self.send_as_event(port, state, refused);
-                }
-                Err(Undelivered::Contended(refused)) => {
-                    let contended = local.clone();
-                    state.peer = Some(Hop::Local(local));
-                    drop(state);
-                    drop(contended.state.lock());
-                    message = refused;
-                }
+                Err(Undelivered::BadCargo(refused)) => return Err(SendError::BadCargo(refused)),
+                Err(Undelivered::NotDirect(refused)) => return self.send_as_event(port, state, refused),
+                Err(Undelivered::Contended(refused)) => message = refused,
+            }
+            drop(state);
+            if let Some(Hop::Local(peer)) = contended {
+                drop(peer.state.lock());
             }
         }
     }
 
-    /// Puts a message into the peer's queue, if nothing numbered is under way between the two.
+    /// Puts a message into the peer's queue, if that is in this node and nothing numbered is under way between the
+    /// two.
     fn deliver_directly(
-        &self,
+        self: &Arc<Self>,
         port: &PortRef<M>,
         state: &State<M>,
-        peer: &PortRef<M>,
+        peer: &Neighbour<M>,
         message: M,
-    ) -> Result<(), Undelivered<M>> {
-        let guard = if Arc::as_ptr(port) < Arc::as_ptr(peer) {
-            Some(peer.state.lock_second())
-        } else {
-            peer.state.try_lock_second()
-        };
+    ) -> Result<Effects<M>, Undelivered<M>> {
+        let local = peer.local(port);
+        let is_bad_cargo = message.any_port(&mut |carried| {
+            local.is_some_and(|peer| carried.is(peer)) || carried.is(port) || !Arc::ptr_eq(carried.node(), self)
+        });
+        if is_bad_cargo {
+            return Err(Undelivered::BadCargo(message));
+        }
+        let Some(local) = local else { return Err(Undelivered::NotDirect(message)) };
+        let guard =
+            if port.id() < local.id() { Some(local.state.lock_second()) } else { local.state.try_lock_second() };
         let Some(mut peer_state) = guard else { return Err(Undelivered::Contended(message)) };
         let is_direct = matches!(peer_state.role, Role::Endpoint | Role::Leaving)
             && state.sent == peer_state.received
-            && matches!(&peer_state.previous, Some(Hop::Local(previous)) if Arc::ptr_eq(previous, port));
+            && peer_state.previous.as_ref().is_some_and(|previous| previous.is_port(local, port));
         let is_live = peer_state.role == Role::Endpoint && !peer_state.in_transit;
-        if is_direct && (is_live || message.is_portable()) {
-            peer_state.unread.push_back(message);
-            return Ok(());
+        if !is_direct || !(is_live || message.is_portable()) {
+            return Err(Undelivered::NotDirect(message));
         }
-        Err(Undelivered::NotDirect(message))
+        peer_state.is_direct = is_live && matches!(peer, Neighbour::Twin);
+        peer_state.unread.push_back(message);
+        drop(peer_state);
+        let mut effects = Effects::none();
+        if M::is_watched(local.data())
+            && let Hop::Local(peer) = peer.hop(port)
+        {
+            effects.changed.push(peer);
+        }
+        Ok(effects)
     }
 
     fn send_as_event(
@@ -275,25 +334,20 @@ impl<M: Message> Node<M> {
     /// Joins two pipes by one end of each; `b` and `c` are gone afterwards, and what was unread at either goes
     /// to the other's peer. Both must be unsent-from; on failure both are as before.
     pub fn fuse(self: &Arc<Self>, b: &PortRef<M>, c: &PortRef<M>) -> Result<Effects<M>, FuseError> {
-        if Arc::ptr_eq(b, c) || !Arc::ptr_eq(&b.node, self) || !Arc::ptr_eq(&c.node, self) {
+        if b.is(c) || !Arc::ptr_eq(b.node(), self) || !Arc::ptr_eq(c.node(), self) {
             return Err(FuseError::NotOpen);
         }
         let mut run = Run::new(self);
         {
-            let (mut b_state, mut c_state);
-            if Arc::as_ptr(b) < Arc::as_ptr(c) {
-                b_state = b.state.lock();
-                c_state = c.state.lock_second();
-            } else {
-                c_state = c.state.lock();
-                b_state = b.state.lock_second();
-            }
+            let (mut b_state, mut c_state) = b.lock_with(c);
             let is_open = |state: &State<M>| state.role == Role::Endpoint && !state.in_transit;
             if !is_open(&b_state) || !is_open(&c_state) {
                 return Err(FuseError::NotOpen);
             }
-            let leads_to = |state: &State<M>, port| state.peer == Some(Hop::Local(PortRef::clone(port)));
-            if leads_to(&b_state, c) || leads_to(&c_state, b) {
+            let leads_to = |state: &State<M>, owner: &PortRef<M>, port| {
+                state.peer.as_ref().is_some_and(|peer| peer.is_port(owner, port))
+            };
+            if leads_to(&b_state, b, c) || leads_to(&c_state, c, b) {
                 return Err(FuseError::SamePipe);
             }
             if b_state.has_sent || c_state.has_sent {
@@ -385,12 +439,12 @@ impl<M: Message> Node<M> {
             pairs.acquainted.retain(|(a, b)| *a != node && *b != node);
             pairs.introduced.retain(|(a, b)| *a != node && *b != node);
         }
-        let is_there = |hop: &Hop<M>| matches!(hop, Hop::Remote(address) if address.node == node);
+        let is_there = |neighbour: &Neighbour<M>| neighbour.is_in(node);
         let mut run = Run::new(self);
         let mut doubtful = Vec::new();
         for port in self.named_ports() {
             let mut state = port.state.lock();
-            if state.former_peer.as_ref().is_some_and(|former| is_there(&former.hop)) {
+            if state.former_peer.as_ref().is_some_and(|former| former.hop.is_in(node)) {
                 state.former_peer = None;
             }
             let lost_previous = state.previous.as_ref().is_some_and(is_there);
@@ -402,14 +456,17 @@ impl<M: Message> Node<M> {
             } else if lost_previous {
                 run.lose_previous(&port, &mut state);
             }
-            if let (Some(Hop::Local(previous)), true) = (&state.previous, state.named_by == Some(node)) {
-                doubtful.push((port.clone(), previous.clone()));
+            if state.named_by.as_deref() == Some(&node)
+                && let Some(Hop::Local(previous)) = state.previous.as_ref().map(|previous| previous.hop(&port))
+            {
+                doubtful.push((port.clone(), previous));
             }
         }
         for (port, previous) in doubtful {
             if !previous.leads_to(&port) {
                 let mut state = port.state.lock();
-                if state.received == 0 && state.previous == Some(Hop::Local(previous)) {
+                let is_still = |other: &Neighbour<M>| other.is_port(&port, &previous);
+                if state.received == 0 && state.previous.as_ref().is_some_and(is_still) {
                     run.lose_previous(&port, &mut state);
                 }
             }
@@ -439,11 +496,18 @@ impl<M: Message> Node<M> {
 
     /// The name of a port of this node, under which others can address it from now on.
     pub(crate) fn name_of(&self, port: &PortRef<M>) -> PortName {
-        *port.name.get_or_init(|| {
+        let mut is_new = false;
+        let name = **port.name.get_or_init(|| {
+            is_new = true;
             let name = self.new_name();
             self.named.lock().insert(name, port.clone());
-            name
-        })
+            Box::new(name)
+        });
+        if is_new && port.naming.compare_exchange(UNNAMED, NAMED, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            // It is gone already: nobody else takes it out.
+            self.named.lock().remove(&name);
+        }
+        name
     }
 
     /// Enters a port under a name given by another node. False if the name is in use.
@@ -453,18 +517,16 @@ impl<M: Message> Node<M> {
             return false;
         }
         named.insert(name, port.clone());
-        port.name.set(name).is_ok()
+        let is_fresh = port.name.set(Box::new(name)).is_ok();
+        port.naming.store(NAMED, Ordering::Release);
+        is_fresh
     }
 
     pub(crate) fn forget(&self, port: &Port<M>) {
-        // A port without a name gets one that is in no table, so that it can never be entered after this.
-        let mut was_unnamed = false;
-        let name = port.name.get_or_init(|| {
-            was_unnamed = true;
-            PortName(0)
-        });
-        if !was_unnamed {
-            self.named.lock().remove(name);
+        if port.naming.swap(GONE, Ordering::AcqRel) == NAMED
+            && let Some(name) = port.name()
+        {
+            self.named.lock().remove(&name);
         }
     }
 }

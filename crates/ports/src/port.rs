@@ -1,30 +1,144 @@
 //! A port: one end of a pipe, or the trace that it left behind when it moved.
 
 use crate::{Address, Body, Message, Node, NodeName, PortName};
-use libmojo_sync::{Arc, Mutex, OnceLock, Rank};
+use libmojo_sync::atomic::AtomicU8;
+use libmojo_sync::{Arc, Mutex, MutexGuard, OnceLock, Rank};
 use std::collections::VecDeque;
 use std::collections::btree_map::{BTreeMap, Entry};
+use std::ops::Deref;
 
 /// A counted reference to a port. Dropping the last one does not close the port: see [`Node::close`].
-pub type PortRef<M> = Arc<Port<M>>;
+///
+/// The two ends of a pipe that is made in a node are *twins*: they live in one allocation and find each other without
+/// a lock or a count, as long as that lives.
+pub struct PortRef<M: Message>(Home<M>);
 
-/// One port of a node.
-pub struct Port<M: Message> {
-    pub(crate) node: Arc<Node<M>>,
-    data: M::PortData,
-    /// Given when another node first needs to address the port.
-    pub(crate) name: OnceLock<PortName>,
-    pub(crate) state: Mutex<State<M>>,
+/// Where a port lives.
+enum Home<M: Message> {
+    First(Arc<Twins<M>>),
+    Second(Arc<Twins<M>>),
+    Alone(Arc<Single<M>>),
 }
 
-impl<M: Message> Port<M> {
-    pub(crate) fn new(node: &Arc<Node<M>>, data: M::PortData, state: State<M>) -> PortRef<M> {
-        Arc::new(Self { node: node.clone(), data, name: OnceLock::new(), state: Mutex::new(Rank::Port, state) })
+struct Twins<M: Message> {
+    node: Arc<Node<M>>,
+    first: Port<M>,
+    second: Port<M>,
+}
+
+struct Single<M: Message> {
+    node: Arc<Node<M>>,
+    port: Port<M>,
+}
+
+impl<M: Message> PortRef<M> {
+    pub(crate) fn alone(node: &Arc<Node<M>>, state: State<M>) -> Self {
+        Self(Home::Alone(Arc::new(Single { node: node.clone(), port: Port::new(state) })))
+    }
+
+    pub(crate) fn twins(node: &Arc<Node<M>>) -> (Self, Self) {
+        let port = || {
+            let mut state = State::new(Role::Endpoint);
+            state.peer = Some(Neighbour::Twin);
+            state.previous = Some(Neighbour::Twin);
+            Port::new(state)
+        };
+        let twins = Arc::new(Twins { node: node.clone(), first: port(), second: port() });
+        (Self(Home::First(twins.clone())), Self(Home::Second(twins)))
     }
 
     /// The node that the port belongs to.
     pub fn node(&self) -> &Arc<Node<M>> {
-        &self.node
+        match &self.0 {
+            Home::First(twins) | Home::Second(twins) => &twins.node,
+            Home::Alone(single) => &single.node,
+        }
+    }
+
+    /// The port that was made together with this one, if any.
+    pub fn twin(&self) -> Option<&Port<M>> {
+        match &self.0 {
+            Home::First(twins) => Some(&twins.second),
+            Home::Second(twins) => Some(&twins.first),
+            Home::Alone(_) => None,
+        }
+    }
+
+    /// The twin, or the port itself if it has none.
+    pub(crate) fn twin_ref(&self) -> Self {
+        Self(match &self.0 {
+            Home::First(twins) => Home::Second(twins.clone()),
+            Home::Second(twins) => Home::First(twins.clone()),
+            Home::Alone(single) => Home::Alone(single.clone()),
+        })
+    }
+
+    /// True if both refer to one port.
+    pub fn is(&self, other: &Port<M>) -> bool {
+        std::ptr::eq(&raw const **self, other)
+    }
+
+    /// True if the port sends to `other`, or has moved and sent to it before.
+    pub(crate) fn leads_to(&self, other: &PortRef<M>) -> bool {
+        let state = self.state.lock();
+        state.peer.as_ref().is_some_and(|peer| peer.is_port(self, other))
+            || state.former_peer.as_ref().is_some_and(|former| former.hop.is_local(other))
+    }
+}
+
+impl<M: Message> Deref for PortRef<M> {
+    type Target = Port<M>;
+
+    fn deref(&self) -> &Port<M> {
+        match &self.0 {
+            Home::First(twins) => &twins.first,
+            Home::Second(twins) => &twins.second,
+            Home::Alone(single) => &single.port,
+        }
+    }
+}
+
+impl<M: Message> Clone for PortRef<M> {
+    fn clone(&self) -> Self {
+        Self(match &self.0 {
+            Home::First(twins) => Home::First(twins.clone()),
+            Home::Second(twins) => Home::Second(twins.clone()),
+            Home::Alone(single) => Home::Alone(single.clone()),
+        })
+    }
+}
+
+impl<M: Message> std::fmt::Debug for PortRef<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Port::fmt(self, f)
+    }
+}
+
+/// One port of a node.
+pub struct Port<M: Message> {
+    data: M::PortData,
+    /// Given when another node first needs to address the port.
+    pub(crate) name: OnceLock<Box<PortName>>,
+    /// What stands in the node's table of names: one of [`UNNAMED`], [`NAMED`], [`GONE`], in this order.
+    pub(crate) naming: AtomicU8,
+    pub(crate) state: Mutex<State<M>>,
+}
+
+/// The port is in the table under no name, or about to be under its first.
+pub(crate) const UNNAMED: u8 = 0;
+/// The port is in the table.
+pub(crate) const NAMED: u8 = 1;
+/// The port is in the table no more, and will not be again.
+pub(crate) const GONE: u8 = 2;
+
+impl<M: Message> Port<M> {
+    fn new(state: State<M>) -> Self {
+        Self {
+            data: M::PortData::default(),
+            name: OnceLock::new(),
+            naming: AtomicU8::new(UNNAMED),
+            state: Mutex::new(Rank::Port, state),
+        }
     }
 
     /// What the driver attached to the port.
@@ -32,18 +146,31 @@ impl<M: Message> Port<M> {
         &self.data
     }
 
-    /// True if the port sends to `other`, or has moved and sent to it before.
-    pub(crate) fn leads_to(&self, other: &PortRef<M>) -> bool {
-        let state = self.state.lock();
-        let former = state.former_peer.as_ref().map(|former| &former.hop);
-        [state.peer.as_ref(), former].into_iter().flatten().any(|hop| *hop == Hop::Local(other.clone()))
+    /// Tells ports apart; unique among those that exist at one time.
+    pub fn id(&self) -> usize {
+        (&raw const *self).addr()
+    }
+
+    /// Locks two different ports.
+    pub(crate) fn lock_with<'a>(&'a self, other: &'a Self) -> (MutexGuard<'a, State<M>>, MutexGuard<'a, State<M>>) {
+        if self.id() < other.id() {
+            let state = self.state.lock();
+            (state, other.state.lock_second())
+        } else {
+            let other = other.state.lock();
+            (self.state.lock_second(), other)
+        }
+    }
+
+    pub(crate) fn name(&self) -> Option<PortName> {
+        self.name.get().map(|name| **name)
     }
 
     /// The other node that the next thing comes from, if it comes from one.
     pub fn previous_node(&self) -> Option<NodeName> {
         match &self.state.lock().previous {
-            Some(Hop::Remote(address)) => Some(address.node),
-            Some(Hop::Local(_)) | None => None,
+            Some(Neighbour::Other(Hop::Remote(address))) => Some(address.node),
+            Some(_) | None => None,
         }
     }
 
@@ -54,7 +181,7 @@ impl<M: Message> Port<M> {
             unread: !state.unread.is_empty(),
             more_may_come: state.previous.is_some(),
             peer_closed: state.peer_closed,
-            peer_remote: !state.peer_closed && matches!(state.peer, Some(Hop::Remote(_))),
+            peer_remote: !state.peer_closed && matches!(state.peer, Some(Neighbour::Other(Hop::Remote(_)))),
             is_open: state.role == Role::Endpoint && !state.in_transit,
         }
     }
@@ -64,7 +191,7 @@ impl<M: Message> std::fmt::Debug for Port<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = self.state.lock();
         f.debug_struct("Port")
-            .field("name", &self.name.get())
+            .field("name", &self.name())
             .field("role", &state.role)
             .field("unread", &state.unread.len())
             .field("peer_closed", &state.peer_closed)
@@ -93,7 +220,70 @@ pub struct Status {
     pub is_open: bool,
 }
 
-/// A neighbour of a port.
+/// A neighbour of a port, as the port itself knows it.
+pub(crate) enum Neighbour<M: Message> {
+    /// The port that was made together with it. Not counted, so that a pipe is no circle of references.
+    Twin,
+    /// Any other.
+    Other(Hop<M>),
+}
+
+impl<M: Message> Neighbour<M> {
+    pub(crate) fn new(owner: &PortRef<M>, hop: Hop<M>) -> Self {
+        match (&hop, owner.twin()) {
+            (Hop::Local(port), Some(twin)) if port.is(twin) => Neighbour::Twin,
+            _ => Neighbour::Other(hop),
+        }
+    }
+
+    /// The neighbour as others know it.
+    pub(crate) fn hop(&self, owner: &PortRef<M>) -> Hop<M> {
+        match self {
+            Neighbour::Twin => Hop::Local(owner.twin_ref()),
+            Neighbour::Other(hop) => hop.clone(),
+        }
+    }
+
+    /// The neighbour, if it is in the same node.
+    pub(crate) fn local<'a>(&'a self, owner: &'a PortRef<M>) -> Option<&'a Port<M>> {
+        match self {
+            Neighbour::Twin => owner.twin(),
+            Neighbour::Other(Hop::Local(port)) => Some(port),
+            Neighbour::Other(Hop::Remote(_)) => None,
+        }
+    }
+
+    /// True if the neighbour is this port of the same node.
+    pub(crate) fn is_port(&self, owner: &Port<M>, port: &PortRef<M>) -> bool {
+        match self {
+            Neighbour::Twin => port.twin().is_some_and(|twin| std::ptr::eq(twin, owner)),
+            Neighbour::Other(hop) => hop.is_local(port),
+        }
+    }
+
+    pub(crate) fn is_hop(&self, owner: &PortRef<M>, hop: &Hop<M>) -> bool {
+        match self {
+            Neighbour::Twin => *hop == self.hop(owner),
+            Neighbour::Other(own) => own == hop,
+        }
+    }
+
+    /// True if the neighbour is in this other node.
+    pub(crate) fn is_in(&self, node: NodeName) -> bool {
+        matches!(self, Neighbour::Other(hop) if hop.is_in(node))
+    }
+}
+
+impl<M: Message> std::fmt::Debug for Neighbour<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Neighbour::Twin => f.write_str("Twin"),
+            Neighbour::Other(hop) => hop.fmt(f),
+        }
+    }
+}
+
+/// A port, from wherever.
 pub(crate) enum Hop<M: Message> {
     /// In the same node: reached without looking up a name.
     Local(PortRef<M>),
@@ -104,6 +294,20 @@ pub(crate) enum Hop<M: Message> {
 impl<M: Message> Hop<M> {
     pub(crate) fn remote(address: Address) -> Self {
         Hop::Remote(Box::new(address))
+    }
+
+    /// True if the port is in this other node.
+    pub(crate) fn is_in(&self, node: NodeName) -> bool {
+        matches!(self, Hop::Remote(address) if address.node == node)
+    }
+
+    /// True if it is this port of the same node.
+    pub(crate) fn is_local(&self, port: &PortRef<M>) -> bool {
+        match self {
+            Hop::Local(own) => own.is(port),
+            // A port of this node that has vanished is known by its address only.
+            Hop::Remote(address) => address.node == port.node().name() && port.name() == Some(address.port),
+        }
     }
 }
 
@@ -119,12 +323,8 @@ impl<M: Message> Clone for Hop<M> {
 impl<M: Message> PartialEq for Hop<M> {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Hop::Local(a), Hop::Local(b)) => Arc::ptr_eq(a, b),
+            (Hop::Local(port), hop) | (hop, Hop::Local(port)) => hop.is_local(port),
             (Hop::Remote(a), Hop::Remote(b)) => a == b,
-            // A port of this node that has vanished is known by its address only.
-            (Hop::Local(port), Hop::Remote(address)) | (Hop::Remote(address), Hop::Local(port)) => {
-                address.node == port.node.name() && port.name.get() == Some(&address.port)
-            }
         }
     }
 }
@@ -132,7 +332,7 @@ impl<M: Message> PartialEq for Hop<M> {
 impl<M: Message> std::fmt::Debug for Hop<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Hop::Local(port) => write!(f, "Local({:?} at {:p})", port.name.get(), Arc::as_ptr(port)),
+            Hop::Local(port) => write!(f, "Local({:?} at {:#x})", port.name(), port.id()),
             Hop::Remote(address) => write!(f, "Remote({address:?})"),
         }
     }
@@ -163,16 +363,22 @@ pub(crate) struct State<M: Message> {
     pub(crate) role: Role,
     /// True while the endpoint is inside a message, where nobody can read from it.
     pub(crate) in_transit: bool,
+    /// True while the twin may put messages straight into `unread` without a look at its own state, because a send
+    /// that saw both has found that nothing stands in the way: both are open, this port is the peer of its twin and
+    /// listens to it, nothing numbered is under way, and it is known that the twin has sent. Whatever is about to change
+    /// one of these ends it: for this port at once, for the twin before the call is over, which can only be that it
+    /// closes or goes into a message; fused it cannot be any more.
+    pub(crate) is_direct: bool,
     /// True if the other end is known to be closed, or the way there to be lost. Never reset.
     pub(crate) peer_closed: bool,
     /// True if a user message was ever sent from this end of the pipe.
     pub(crate) has_sent: bool,
     /// Where events go; `None` if there is nobody left to tell.
-    pub(crate) peer: Option<Hop<M>>,
+    pub(crate) peer: Option<Neighbour<M>>,
     /// Whose events are taken; `None` if nothing more will come.
-    pub(crate) previous: Option<Hop<M>>,
+    pub(crate) previous: Option<Neighbour<M>>,
     /// The node that named `previous`, until that has spoken itself: if the node is lost, it may have lied.
-    pub(crate) named_by: Option<NodeName>,
+    pub(crate) named_by: Option<Box<NodeName>>,
     /// The number of the last event sent to `peer`. Direct deliveries within the node are not numbered: they
     /// are made only when nothing numbered is under way.
     pub(crate) sent: u64,
@@ -189,7 +395,7 @@ pub(crate) struct State<M: Message> {
     /// whether it would itself vanish.
     pub(crate) wanted: Option<Box<Address>>,
     /// Set in `Leaving` only: a [`Body::Probe`] that the new port, or what became of it, has yet to see.
-    pub(crate) probe: Option<(PortName, u16)>,
+    pub(crate) probe: Option<Box<(PortName, u16)>>,
     /// Set in `Leaving` only: the neighbour that must hear of the new port once that exists.
     pub(crate) former_peer: Option<Box<FormerPeer<M>>>,
 }
@@ -199,6 +405,7 @@ impl<M: Message> State<M> {
         Self {
             role,
             in_transit: false,
+            is_direct: false,
             peer_closed: false,
             has_sent: false,
             peer: None,
@@ -207,7 +414,7 @@ impl<M: Message> State<M> {
             sent: 0,
             received: 0,
             unread: VecDeque::new(),
-            early: Early(Vec::new()),
+            early: Early::default(),
             asked: false,
             wanted: None,
             probe: None,
@@ -221,7 +428,7 @@ impl<M: Message> State<M> {
     }
 
     /// Gives the port a new peer, whose events are numbered anew. Returns the old one.
-    pub(crate) fn set_peer(&mut self, peer: Option<Hop<M>>) -> Option<Hop<M>> {
+    pub(crate) fn set_peer(&mut self, peer: Option<Neighbour<M>>) -> Option<Neighbour<M>> {
         self.sent = 0;
         self.wanted = None;
         std::mem::replace(&mut self.peer, peer)
@@ -230,7 +437,15 @@ impl<M: Message> State<M> {
     /// Refuses everything that may still arrive; what arrived early goes to `dropped`.
     pub(crate) fn stop_receiving(&mut self, dropped: &mut Vec<M>) {
         self.previous = None;
+        self.is_direct = false;
         self.early.drain_into(dropped);
+    }
+
+    /// Takes nothing and sends nothing any more; what arrived early goes to `dropped`.
+    pub(crate) fn end(&mut self, dropped: &mut Vec<M>) {
+        self.stop_receiving(dropped);
+        self.set_peer(None);
+        self.peer_closed = true;
     }
 
     /// Lets go of everything; what nobody will read goes to `dropped`.
@@ -240,12 +455,16 @@ impl<M: Message> State<M> {
         self.peer = None;
         self.former_peer = None;
         self.stop_receiving(dropped);
-        dropped.extend(self.unread.drain(..));
+        if !self.unread.is_empty() {
+            dropped.extend(self.unread.drain(..));
+        }
     }
 }
 
-/// Events that wait for their turn, by the hop they came from.
-pub(crate) struct Early<M: Message>(Vec<(Hop<M>, ByNumber<M>)>);
+/// Events that wait for their turn, by the hop they came from. Most ports never have any.
+pub(crate) struct Early<M: Message>(Option<Box<ByHop<M>>>);
+
+type ByHop<M> = Vec<(Hop<M>, ByNumber<M>)>;
 
 type ByNumber<M> = BTreeMap<u64, Body<M>>;
 
@@ -265,16 +484,27 @@ pub(crate) enum NotKept<M> {
     Full(Body<M>),
 }
 
+impl<M: Message> Default for Early<M> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
 impl<M: Message> Early<M> {
+    fn hops(&self) -> impl Iterator<Item = &(Hop<M>, ByNumber<M>)> {
+        self.0.iter().flat_map(|hops| hops.iter())
+    }
+
     pub(crate) fn len(&self) -> usize {
-        self.0.iter().map(|(_, events)| events.len()).sum()
+        self.hops().map(|(_, events)| events.len()).sum()
     }
 
     pub(crate) fn keep(&mut self, from: Hop<M>, number: u64, body: Body<M>) -> Result<(), NotKept<M>> {
         if self.len() >= MAX_EARLY_EVENTS {
             return Err(NotKept::Full(body));
         }
-        if let Some((_, events)) = self.0.iter_mut().find(|(hop, _)| *hop == from) {
+        let hops = self.0.get_or_insert_default();
+        if let Some((_, events)) = hops.iter_mut().find(|(hop, _)| *hop == from) {
             return match events.entry(number) {
                 Entry::Vacant(vacant) => {
                     vacant.insert(body);
@@ -283,31 +513,33 @@ impl<M: Message> Early<M> {
                 Entry::Occupied(_) => Err(NotKept::Repeated(body)),
             };
         }
-        if self.0.len() >= MAX_EARLY_HOPS {
+        if hops.len() >= MAX_EARLY_HOPS {
             return Err(NotKept::Full(body));
         }
-        self.0.push((from, BTreeMap::from([(number, body)])));
+        hops.push((from, BTreeMap::from([(number, body)])));
         Ok(())
     }
 
     /// True if anything from this hop is waiting.
     pub(crate) fn has_any(&self, from: &Hop<M>) -> bool {
-        self.0.iter().any(|(hop, _)| hop == from)
+        self.hops().any(|(hop, _)| hop == from)
     }
 
     /// Takes the event with this number from this hop, if it is waiting.
     pub(crate) fn take(&mut self, from: &Hop<M>, number: u64) -> Option<Body<M>> {
-        let at = self.0.iter().position(|(hop, _)| hop == from)?;
-        let (_, events) = self.0.get_mut(at)?;
+        let hops = self.0.as_mut()?;
+        let at = hops.iter().position(|(hop, _)| hop == from)?;
+        let (_, events) = hops.get_mut(at)?;
         let body = events.remove(&number);
         if events.is_empty() {
-            self.0.swap_remove(at);
+            hops.swap_remove(at);
         }
         body
     }
 
     fn drain_into(&mut self, dropped: &mut Vec<M>) {
-        for (_, events) in self.0.drain(..) {
+        let Some(hops) = self.0.take() else { return };
+        for (_, events) in *hops {
             dropped.extend(events.into_values().filter_map(|body| match body {
                 Body::Message { message, .. } => Some(message),
                 _ => None,

@@ -1,7 +1,8 @@
 //! One call's worth of routing: events between ports of this node are carried out at once, one port locked at a
 //! time, until only effects are left.
 
-use crate::port::{FormerPeer, Hop, NotKept, Port, PortRef, Role, State};
+use crate::port::{FormerPeer, Hop, Neighbour, NotKept, PortRef, Role, State};
+use crate::queue::Queue;
 use crate::{Address, Body, Effects, Event, Message, Node, NodeName, PortDescriptor, Violation};
 use libmojo_sync::Arc;
 use libmojo_sync::atomic::Ordering;
@@ -22,19 +23,19 @@ struct Saying<M: Message> {
 pub(crate) struct Run<'a, M: Message> {
     node: &'a Arc<Node<M>>,
     pub(crate) effects: Effects<M>,
-    sayings: VecDeque<Saying<M>>,
+    sayings: Queue<Saying<M>>,
     /// Ports that can still be found by name until their last words have been delivered.
-    vanished: Vec<PortRef<M>>,
+    vanished: Queue<PortRef<M>>,
 }
 
 impl<'a, M: Message> Run<'a, M> {
     pub(crate) fn new(node: &'a Arc<Node<M>>) -> Self {
-        Self { node, effects: Effects::none(), sayings: VecDeque::new(), vanished: Vec::new() }
+        Self { node, effects: Effects::none(), sayings: Queue::new(), vanished: Queue::new() }
     }
 
     /// Carries out everything that is left to do within the node.
     pub(crate) fn finish(mut self) -> Effects<M> {
-        while let Some(saying) = self.sayings.pop_front() {
+        while let Some(saying) = self.sayings.pop() {
             match saying.to {
                 Hop::Local(to) => self.deliver(&to, Hop::Local(saying.from), saying.number, saying.body),
                 // Only a port that has vanished is known by an address of this node.
@@ -42,17 +43,19 @@ impl<'a, M: Message> Run<'a, M> {
                 Hop::Remote(to) => self.transmit(&saying.from, *to, saying.number, saying.body),
             }
         }
-        self.vanished.iter().for_each(|port| self.node.forget(port));
+        while let Some(port) = self.vanished.pop() {
+            self.node.forget(&port);
+        }
         self.effects
     }
 
     fn say(&mut self, from: &PortRef<M>, to: Hop<M>, number: u64, body: Body<M>) {
-        self.sayings.push_back(Saying { from: from.clone(), to, number, body });
+        self.sayings.push(Saying { from: from.clone(), to, number, body });
     }
 
     /// Says something numbered to the port's peer, or drops it if there is none.
     pub(crate) fn say_to_peer(&mut self, port: &PortRef<M>, state: &mut State<M>, body: Body<M>) {
-        match state.peer.clone() {
+        match state.peer.as_ref().map(|peer| peer.hop(port)) {
             Some(peer) => {
                 let number = state.next_number();
                 self.say(port, peer, number, body);
@@ -96,14 +99,15 @@ impl<'a, M: Message> Run<'a, M> {
         let previous = self.node.name_of(port);
         let mut state = port.state.lock();
         debug_assert!(state.role == Role::Endpoint && state.in_transit, "{:?} leaves", state.role);
-        if let Some(Hop::Remote(peer)) = &state.peer
+        if let Some(Neighbour::Other(Hop::Remote(peer))) = &state.peer
             && !self.node.can_talk(peer.node, to)
         {
             self.insert_relay(port, &mut state);
         }
         state.role = Role::Leaving;
         let sent = state.sent;
-        let former = state.set_peer(Some(Hop::remote(Address { node: to, port: name })));
+        let former = state.set_peer(Some(Neighbour::Other(Hop::remote(Address { node: to, port: name }))));
+        let former = former.map(|peer| peer.hop(port));
         let peer = former.as_ref().map(|hop| self.address_of(hop));
         state.former_peer = former.map(|hop| Box::new(FormerPeer { hop, sent }));
         self.effects.neighbours.push(to);
@@ -114,12 +118,12 @@ impl<'a, M: Message> Run<'a, M> {
     fn insert_relay(&mut self, port: &PortRef<M>, state: &mut State<M>) {
         let mut relay = State::new(Role::Proxy);
         self.node.num_proxies.fetch_add(1, Ordering::SeqCst);
-        relay.previous = Some(Hop::Local(port.clone()));
-        relay.peer = state.peer.clone();
-        let relay = Hop::Local(Port::new(self.node, M::PortData::default(), relay));
+        relay.previous = Some(Neighbour::Other(Hop::Local(port.clone())));
+        relay.peer = state.peer.as_ref().map(|peer| Neighbour::Other(peer.hop(port)));
+        let relay = Hop::Local(PortRef::alone(self.node, relay));
         let address = self.address_of(&relay);
         self.say_to_peer(port, state, Body::PreviousHop(address));
-        state.set_peer(Some(relay));
+        state.set_peer(Some(Neighbour::Other(relay)));
     }
 
     /// Takes over a port that another node sent.
@@ -128,10 +132,11 @@ impl<'a, M: Message> Run<'a, M> {
         state.in_transit = true;
         state.has_sent = descriptor.has_sent;
         let previous = Hop::remote(Address { node: from, port: descriptor.previous });
-        state.previous = Some(previous.clone());
-        state.peer = descriptor.peer.and_then(|address| self.resolve_from(&previous, address));
+        state.previous = Some(Neighbour::Other(previous.clone()));
+        let peer = descriptor.peer.and_then(|address| self.resolve_from(&previous, address));
+        state.peer = peer.map(Neighbour::Other);
         state.peer_closed = state.peer.is_none();
-        let port = Port::new(self.node, M::PortData::default(), state);
+        let port = PortRef::alone(self.node, state);
         if !self.node.register(&port, descriptor.name) {
             return Err(Violation::NameTaken);
         }
@@ -181,8 +186,9 @@ impl<'a, M: Message> Run<'a, M> {
         if !body.is_numbered() {
             return self.take_unnumbered(port, &mut state, from, body);
         }
+        debug_assert!(!state.is_direct || matches!(body, Body::Closure), "{:?} overtakes messages", self.node.name());
         let is_previous = match &state.previous {
-            Some(previous) => *previous == from,
+            Some(previous) => previous.is_hop(port, &from),
             None => return self.drop_body(body),
         };
         if is_previous && number == state.received + 1 {
@@ -205,7 +211,7 @@ impl<'a, M: Message> Run<'a, M> {
 
     fn take_early(&mut self, port: &PortRef<M>, state: &mut State<M>) {
         while state.early.len() > 0 {
-            let Some(previous) = state.previous.clone() else { return };
+            let Some(previous) = state.previous.as_ref().map(|previous| previous.hop(port)) else { return };
             let next = state.received + 1;
             let Some(body) = state.early.take(&previous, next) else { return };
             state.received = next;
@@ -223,14 +229,14 @@ impl<'a, M: Message> Run<'a, M> {
             (Role::Endpoint, Body::Closure) => {
                 // Nothing more comes from there, so nothing sent can be answered: tell whoever is on the way
                 // out, unless it is the very port that closed.
-                if state.peer.as_ref().is_some_and(|peer| peer == from) {
+                if state.peer.as_ref().is_some_and(|peer| peer.is_hop(port, from)) {
                     state.set_peer(None);
                 }
                 self.lose_previous(port, state);
             }
             (Role::Leaving | Role::Proxy, Body::Closure) => self.lose_previous(port, state),
             (_, Body::PreviousHop(address)) => {
-                state.previous = self.resolve_from(from, address).or_else(|| {
+                let previous = self.resolve_from(from, address).or_else(|| {
                     // One that has spoken already may be named after it has vanished, or its node has been lost.
                     let named = Hop::remote(address);
                     let has_spoken = state.early.has_any(&named);
@@ -239,8 +245,9 @@ impl<'a, M: Message> Run<'a, M> {
                     }
                     has_spoken.then_some(named)
                 });
+                state.previous = previous.map(|hop| Neighbour::new(port, hop));
                 state.named_by = match from {
-                    Hop::Remote(from) if from.node != self.node.name() => Some(from.node),
+                    Hop::Remote(from) if from.node != self.node.name() => Some(Box::new(from.node)),
                     _ => None,
                 };
                 state.received = 0;
@@ -263,7 +270,7 @@ impl<'a, M: Message> Run<'a, M> {
                 _ => self.lose_previous(port, state),
             },
             (Role::Endpoint, Body::Probe { .. }) => {}
-            (Role::Leaving, Body::Probe { origin, hops_left }) => state.probe = Some((origin, hops_left)),
+            (Role::Leaving, Body::Probe { origin, hops_left }) => state.probe = Some(Box::new((origin, hops_left))),
             // Nobody was asked: the previous hop breaks the protocol, which costs it this pipe.
             (Role::Endpoint | Role::Leaving, Body::ObserveProxyAck) => self.lose_previous(port, state),
             (Role::Closed, body) => self.drop_body(body),
@@ -272,7 +279,7 @@ impl<'a, M: Message> Run<'a, M> {
     }
 
     fn take_unnumbered(&mut self, port: &PortRef<M>, state: &mut State<M>, from: Hop<M>, body: Body<M>) {
-        if state.peer.as_ref() != Some(&from) {
+        if !state.peer.as_ref().is_some_and(|peer| peer.is_hop(port, &from)) {
             return;
         }
         match (state.role, body) {
@@ -297,10 +304,10 @@ impl<'a, M: Message> Run<'a, M> {
         state.role = Role::Proxy;
         self.node.num_proxies.fetch_add(1, Ordering::SeqCst);
         if let (Some(former), Some(peer)) = (state.former_peer.take(), &state.peer) {
-            let successor = self.address_of(peer);
+            let successor = self.address_of(&peer.hop(port));
             self.say(port, former.hop, former.sent + 1, Body::PreviousHop(successor));
         }
-        if let Some((origin, hops_left)) = state.probe.take() {
+        if let Some((origin, hops_left)) = state.probe.take().map(|probe| *probe) {
             self.say_to_peer(port, state, Body::Probe { origin, hops_left });
         }
         self.forward_unread(port, state);
@@ -322,12 +329,13 @@ impl<'a, M: Message> Run<'a, M> {
     /// out the next proxy. Never both at once: a hop that has been told where to send must find that way valid.
     fn shorten(&mut self, port: &PortRef<M>, state: &mut State<M>) {
         let (Some(previous), Some(peer)) = (&state.previous, &state.peer) else { return };
-        if self.can_be_left_out(state) {
-            let target = self.address_of(peer);
-            self.say(port, previous.clone(), 0, Body::ObserveProxy(target));
+        let (previous, peer) = (previous.hop(port), peer.hop(port));
+        if self.can_be_left_out(port, state) {
+            let target = self.address_of(&peer);
+            self.say(port, previous, 0, Body::ObserveProxy(target));
             state.asked = true;
         } else {
-            let apart = (self.address_of(previous).node, self.address_of(peer).node);
+            let apart = (self.address_of(&previous).node, self.address_of(&peer).node);
             self.effects.apart.push(apart);
             self.leave_out_peer(port, state);
         }
@@ -336,7 +344,7 @@ impl<'a, M: Message> Run<'a, M> {
     /// Leaves a port out if it is a proxy between two nodes that can talk to each other now.
     pub(crate) fn leave_out_between(&mut self, port: &PortRef<M>, a: NodeName, b: NodeName) {
         let mut state = port.state.lock();
-        let is_at = |hop: &Option<Hop<M>>, node| matches!(hop, Some(Hop::Remote(address)) if address.node == node);
+        let is_at = |hop: &Option<Neighbour<M>>, node| hop.as_ref().is_some_and(|hop| hop.is_in(node));
         let is_between =
             is_at(&state.previous, a) && is_at(&state.peer, b) || is_at(&state.previous, b) && is_at(&state.peer, a);
         if state.role == Role::Proxy && is_between {
@@ -344,16 +352,16 @@ impl<'a, M: Message> Run<'a, M> {
         }
     }
 
-    fn can_be_left_out(&self, state: &State<M>) -> bool {
+    fn can_be_left_out(&self, port: &PortRef<M>, state: &State<M>) -> bool {
+        let node = |neighbour: &Neighbour<M>| self.address_of(&neighbour.hop(port)).node;
         let neighbours = state.previous.as_ref().zip(state.peer.as_ref());
-        neighbours.is_some_and(|(previous, peer)| {
-            self.node.can_talk(self.address_of(previous).node, self.address_of(peer).node)
-        })
+        neighbours.is_some_and(|(previous, peer)| self.node.can_talk(node(previous), node(peer)))
     }
 
     /// Does what the peer of a proxy asked for, if it has asked.
     fn leave_out_peer(&mut self, port: &PortRef<M>, state: &mut State<M>) {
-        if let (Some(peer), Some(target)) = (state.peer.clone(), state.wanted.take()) {
+        let peer = state.peer.as_ref().map(|peer| peer.hop(port));
+        if let (Some(peer), Some(target)) = (peer, state.wanted.take()) {
             self.send_past_peer(port, state, &peer, *target);
             self.shorten(port, state);
         }
@@ -363,7 +371,7 @@ impl<'a, M: Message> Run<'a, M> {
     fn send_past_peer(&mut self, port: &PortRef<M>, state: &mut State<M>, peer: &Hop<M>, target: Address) {
         self.say_to_peer(port, state, Body::ObserveProxyAck);
         let peer = self.resolve_from(peer, target);
-        state.set_peer(peer);
+        state.set_peer(peer.map(|hop| Neighbour::new(port, hop)));
     }
 
     // ---- losses ------------------------------------------------------------------------------------------
@@ -374,8 +382,7 @@ impl<'a, M: Message> Run<'a, M> {
         match state.role {
             Role::Endpoint => {
                 self.say_to_peer(port, state, Body::Closure);
-                state.set_peer(None);
-                state.peer_closed = true;
+                state.end(&mut self.effects.dropped);
                 self.effects.note_change(port);
             }
             // Says so to its successor once that exists.
@@ -463,10 +470,14 @@ impl<'a, M: Message> Run<'a, M> {
         let c_address = self.address_of(&Hop::Local(c.clone()));
         self.say_to_peer(b, b_state, Body::PreviousHop(c_address));
         self.say_to_peer(c, c_state, Body::PreviousHop(b_address));
-        let c_peer = c_state.set_peer(None);
-        c_state.peer = b_state.set_peer(c_peer);
-        b_state.role = Role::Proxy;
-        c_state.role = Role::Proxy;
+        let b_peer = b_state.set_peer(None).map(|peer| peer.hop(b));
+        let c_peer = c_state.set_peer(None).map(|peer| peer.hop(c));
+        b_state.peer = c_peer.map(|hop| Neighbour::new(b, hop));
+        c_state.peer = b_peer.map(|hop| Neighbour::new(c, hop));
+        for state in [&mut *b_state, &mut *c_state] {
+            state.role = Role::Proxy;
+            state.is_direct = false;
+        }
         self.node.num_proxies.fetch_add(2, Ordering::SeqCst);
         self.say_to_peer(b, b_state, Body::Probe { origin: b_address.port, hops_left: MAX_PROBE_HOPS });
         self.say_to_peer(c, c_state, Body::Probe { origin: c_address.port, hops_left: MAX_PROBE_HOPS });

@@ -16,4 +16,4 @@ mod rank;
 
 pub use mutex::{Condvar, Mutex, MutexGuard};
 pub use primitives::{Arc, OnceLock, Weak, atomic, thread_local};
-pub use rank::{Rank, assert_unlocked};
+pub use rank::{Held, Rank, assert_unlocked};

@@ -1,7 +1,7 @@
 //! A mutex with a rank, and the condition variable that goes with it.
 
 use crate::primitives;
-use crate::rank::{Order, Rank, Ranked};
+use crate::rank::{Held, Order, Rank, Ranked};
 use std::ops::{Deref, DerefMut};
 use std::sync::{PoisonError, TryLockError};
 use std::time::Duration;
@@ -38,49 +38,33 @@ impl<T> Mutex<T> {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        self.rank.acquire(Order::Pair);
-        Some(MutexGuard { rank: self.rank, inner: Some(guard) })
+        Some(MutexGuard { inner: guard, held: self.rank.acquire(Order::Pair) })
     }
 
     fn lock_in(&self, order: Order) -> MutexGuard<'_, T> {
-        self.rank.acquire(order);
-        let guard = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        MutexGuard { rank: self.rank, inner: Some(guard) }
+        let held = self.rank.acquire(order);
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        MutexGuard { inner, held }
     }
 }
 
 /// The right to use what a [`Mutex`] protects; unlocks when dropped.
 pub struct MutexGuard<'a, T> {
-    rank: Ranked,
-    /// `None` only between a condition variable taking the guard and giving it back.
-    inner: Option<primitives::MutexGuard<'a, T>>,
+    inner: primitives::MutexGuard<'a, T>,
+    held: Held,
 }
 
 impl<T> Deref for MutexGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        match &self.inner {
-            Some(guard) => guard,
-            None => unreachable!("a guard lent to a condition variable cannot be reached"),
-        }
+        &self.inner
     }
 }
 
 impl<T> DerefMut for MutexGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        match &mut self.inner {
-            Some(guard) => guard,
-            None => unreachable!("a guard lent to a condition variable cannot be reached"),
-        }
-    }
-}
-
-impl<T> Drop for MutexGuard<'_, T> {
-    fn drop(&mut self) {
-        if self.inner.take().is_some() {
-            self.rank.release();
-        }
+        &mut self.inner
     }
 }
 
@@ -96,14 +80,13 @@ impl Condvar {
 
     /// Unlocks, sleeps until notified or until `timeout` has passed (`None`: for ever), and locks again. May
     /// return without either; the caller checks its condition.
-    pub fn wait<'a, T>(&self, mut guard: MutexGuard<'a, T>, timeout: Option<Duration>) -> MutexGuard<'a, T> {
-        if let Some(inner) = guard.inner.take() {
-            guard.inner = Some(match timeout {
-                None => self.0.wait(inner).unwrap_or_else(PoisonError::into_inner),
-                Some(limit) => self.0.wait_timeout(inner, limit).unwrap_or_else(PoisonError::into_inner).0,
-            });
-        }
-        guard
+    pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>, timeout: Option<Duration>) -> MutexGuard<'a, T> {
+        let MutexGuard { inner, held } = guard;
+        let inner = match timeout {
+            None => self.0.wait(inner).unwrap_or_else(PoisonError::into_inner),
+            Some(limit) => self.0.wait_timeout(inner, limit).unwrap_or_else(PoisonError::into_inner).0,
+        };
+        MutexGuard { inner, held }
     }
 
     /// Wakes everyone who waits.

@@ -5,8 +5,8 @@
 pub enum Rank {
     /// A message object reachable through a C message handle.
     Message,
-    /// The slots and the free list of a C handle table.
-    HandleTable,
+    /// Who does the I/O of a C program.
+    Driver,
     /// An invitation's named pipes.
     Invitation,
     /// A watcher's watches and its armed flag.
@@ -36,8 +36,10 @@ mod held {
         static HELD: RefCell<Vec<Rank>> = const { RefCell::new(Vec::new()) };
     }
 
+    // While a thread ends it has no list any more, and what it locks then goes unchecked.
+
     pub(crate) fn push(rank: Rank, order: super::Order) {
-        HELD.with(|held| {
+        let _ = HELD.try_with(|held| {
             let mut held = held.borrow_mut();
             if let Some(&highest) = held.iter().max() {
                 let allowed = match order {
@@ -51,7 +53,7 @@ mod held {
     }
 
     pub(crate) fn pop(rank: Rank) {
-        HELD.with(|held| {
+        let _ = HELD.try_with(|held| {
             let mut held = held.borrow_mut();
             if let Some(at) = held.iter().rposition(|r| *r == rank) {
                 held.remove(at);
@@ -60,7 +62,7 @@ mod held {
     }
 
     pub(crate) fn none() -> bool {
-        HELD.with(|held| held.borrow().is_empty())
+        HELD.try_with(|held| held.borrow().is_empty()).unwrap_or(true)
     }
 }
 
@@ -90,14 +92,29 @@ impl Ranked {
     }
 
     #[cfg_attr(not(debug_assertions), allow(unused_variables))]
-    pub(crate) fn acquire(self, order: Order) {
+    pub(crate) fn acquire(self, order: Order) -> Held {
         #[cfg(debug_assertions)]
         held::push(self.rank, order);
+        Held(self)
     }
+}
 
-    pub(crate) fn release(self) {
-        #[cfg(debug_assertions)]
-        held::pop(self.rank);
+/// That the calling thread holds a lock, until dropped.
+pub struct Held(#[cfg_attr(not(debug_assertions), allow(dead_code))] Ranked);
+
+impl Held {
+    /// Notes that the calling thread holds a lock that is none of this crate's, but has a rank all the same.
+    ///
+    /// In debug builds, panics if the thread holds a lock of this rank or a higher one; otherwise does nothing.
+    pub fn new(rank: Rank) -> Self {
+        Ranked::new(rank).acquire(Order::Above)
+    }
+}
+
+#[cfg(debug_assertions)]
+impl Drop for Held {
+    fn drop(&mut self) {
+        held::pop(self.0.rank);
     }
 }
 

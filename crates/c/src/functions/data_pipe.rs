@@ -83,8 +83,7 @@ pub unsafe extern "C" fn MojoWriteData(
     refuse_if_forked!();
     // SAFETY: the caller passes null or a place to read and write.
     let num_bytes = unsafe { Out::required(num_bytes) };
-    let write = || {
-        let producer = producer(data_pipe_producer_handle)?;
+    let write = |producer: &Producer| {
         let num_bytes = num_bytes?;
         let len = num_bytes.get() as usize;
         // SAFETY: the caller passes null or as many bytes as it says, for the duration of the call.
@@ -95,7 +94,7 @@ pub unsafe extern "C" fn MojoWriteData(
         num_bytes.set(producer.write(elements, flags & WRITE_ALL_OR_NONE != 0).map_err(data_code)?);
         Ok(())
     };
-    code(write())
+    code(with_producer(data_pipe_producer_handle, write))
 }
 
 /// Lays free storage open for writing.
@@ -109,8 +108,7 @@ pub unsafe extern "C" fn MojoBeginWriteData(
     refuse_if_forked!();
     // SAFETY: the caller passes null or places to write to.
     let outputs = unsafe { two_required(buffer, buffer_num_bytes) };
-    let begin = || {
-        let producer = producer(data_pipe_producer_handle)?;
+    let begin = |producer: &Producer| {
         let (buffer, buffer_num_bytes) = outputs?;
         if flags & WRITE_ALL_OR_NONE != 0 {
             return Err(INVALID_ARGUMENT);
@@ -120,15 +118,15 @@ pub unsafe extern "C" fn MojoBeginWriteData(
         buffer_num_bytes.set(window.num_bytes);
         Ok(())
     };
-    code(begin())
+    code(with_producer(data_pipe_producer_handle, begin))
 }
 
 /// Ends a two-phase write.
 #[unsafe(no_mangle)]
 pub extern "C" fn MojoEndWriteData(data_pipe_producer_handle: MojoHandle, num_bytes_written: u32) -> MojoResult {
     refuse_if_forked!();
-    let producer = producer(data_pipe_producer_handle);
-    code(producer.and_then(|producer| producer.end_write(num_bytes_written).map_err(data_code)))
+    let end = |producer: &Producer| producer.end_write(num_bytes_written).map_err(data_code);
+    code(with_producer(data_pipe_producer_handle, end))
 }
 
 /// Reads into the caller's memory, or looks, or discards.
@@ -142,8 +140,7 @@ pub unsafe extern "C" fn MojoReadData(
     refuse_if_forked!();
     // SAFETY: the caller passes null or a place to read and write.
     let num_bytes = unsafe { Out::required(num_bytes) };
-    let read = || {
-        let consumer = consumer(data_pipe_consumer_handle)?;
+    let read = |consumer: &Consumer| {
         let num_bytes = num_bytes?;
         let (query, discard, peek) = (flags & READ_QUERY != 0, flags & READ_DISCARD != 0, flags & READ_PEEK != 0);
         if (query && (peek || discard)) || (discard && peek) {
@@ -168,7 +165,7 @@ pub unsafe extern "C" fn MojoReadData(
         num_bytes.set(consumer.read(into, all_or_none).map_err(data_code)?);
         Ok(())
     };
-    code(read())
+    code(with_consumer(data_pipe_consumer_handle, read))
 }
 
 /// Lays data open for reading.
@@ -182,8 +179,7 @@ pub unsafe extern "C" fn MojoBeginReadData(
     refuse_if_forked!();
     // SAFETY: the caller passes null or places to write to.
     let outputs = unsafe { two_required(buffer, buffer_num_bytes) };
-    let begin = || {
-        let consumer = consumer(data_pipe_consumer_handle)?;
+    let begin = |consumer: &Consumer| {
         let (buffer, buffer_num_bytes) = outputs?;
         if flags & (READ_ALL_OR_NONE | READ_DISCARD | READ_QUERY | READ_PEEK) != 0 {
             return Err(if consumer.is_busy() { BUSY } else { INVALID_ARGUMENT });
@@ -193,27 +189,27 @@ pub unsafe extern "C" fn MojoBeginReadData(
         buffer_num_bytes.set(window.num_bytes);
         Ok(())
     };
-    code(begin())
+    code(with_consumer(data_pipe_consumer_handle, begin))
 }
 
 /// Ends a two-phase read.
 #[unsafe(no_mangle)]
 pub extern "C" fn MojoEndReadData(data_pipe_consumer_handle: MojoHandle, num_bytes_read: u32) -> MojoResult {
     refuse_if_forked!();
-    let consumer = consumer(data_pipe_consumer_handle);
-    code(consumer.and_then(|consumer| consumer.end_read(num_bytes_read).map_err(data_code)))
+    let end = |consumer: &Consumer| consumer.end_read(num_bytes_read).map_err(data_code);
+    code(with_consumer(data_pipe_consumer_handle, end))
 }
 
-fn producer(handle: MojoHandle) -> Outcome<Producer> {
-    match handles::get(handle)? {
-        Object::Producer(producer) => Ok(producer),
+fn with_producer<R>(handle: MojoHandle, body: impl FnOnce(&Producer) -> Outcome<R>) -> Outcome<R> {
+    match &handles::borrow(handle)?.object {
+        Object::Producer(producer) => body(producer),
         _ => Err(INVALID_ARGUMENT),
     }
 }
 
-fn consumer(handle: MojoHandle) -> Outcome<Consumer> {
-    match handles::get(handle)? {
-        Object::Consumer(consumer) => Ok(consumer),
+fn with_consumer<R>(handle: MojoHandle, body: impl FnOnce(&Consumer) -> Outcome<R>) -> Outcome<R> {
+    match &handles::borrow(handle)?.object {
+        Object::Consumer(consumer) => body(consumer),
         _ => Err(INVALID_ARGUMENT),
     }
 }

@@ -109,7 +109,7 @@ pub extern "C" fn MojoSetDefaultProcessErrorHandler(
 }
 
 /// The process's driver, if the program does the I/O itself.
-static DRIVER: Mutex<DriverSlot> = Mutex::new(Rank::HandleTable, DriverSlot::None);
+static DRIVER: Mutex<DriverSlot> = Mutex::new(Rank::Driver, DriverSlot::None);
 
 enum DriverSlot {
     None,

@@ -4,7 +4,7 @@
 use crate::args::{Out, OutSlice, read_all, two_optional, two_required};
 use crate::callbacks::{CContext, MojoMessageContextDestructor, MojoMessageContextSerializer};
 use crate::handles::{self, MojoHandle};
-use crate::messages::{self, MojoMessageHandle};
+use crate::messages::{self, MojoMessageHandle, Slot};
 use crate::result::{
     ABORTED, ALREADY_EXISTS, BUSY, FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, NOT_FOUND, OK, OUT_OF_RANGE,
     Outcome, RESOURCE_EXHAUSTED, code, refuse_if_forked,
@@ -28,7 +28,7 @@ pub unsafe extern "C" fn MojoCreateMessage(message: *mut MojoMessageHandle) -> M
 #[unsafe(no_mangle)]
 pub extern "C" fn MojoDestroyMessage(message: MojoMessageHandle) -> MojoResult {
     refuse_if_forked!();
-    as_one_call(|| code(messages::remove(message).map(drop)))
+    code(messages::remove(message).map(drop))
 }
 
 /// Turns a message's context into a payload now.
@@ -39,13 +39,14 @@ pub extern "C" fn MojoSerializeMessage(message: MojoMessageHandle) -> MojoResult
 }
 
 fn serialize(message: MojoMessageHandle) -> Outcome<()> {
-    let context = messages::with(message, |message| {
+    let context = messages::with_slot(message, |Slot { message, was_busy }| {
         if message.has_payload() {
             return Err(FAILED_PRECONDITION);
         }
         if !message.context().is_some_and(Context::is_serializable) {
             return Err(NOT_FOUND);
         }
+        *was_busy = false;
         message.take_context().ok_or(NOT_FOUND)
     })?;
     if !(&*context as &dyn Any).is::<CContext>() {
@@ -53,19 +54,17 @@ fn serialize(message: MojoMessageHandle) -> Outcome<()> {
     }
     // The serializer is to find the message under the same handle, and empty.
     if let Ok(context) = (context as Box<dyn Any>).downcast::<CContext>() {
-        messages::note_attempt(message, OK);
         context.serialize_into(message);
     }
     if is_forked() {
         return Err(FAILED_PRECONDITION);
     }
-    let was_busy = messages::was_busy(message);
-    let (outcome, left) = messages::with(message, |message| {
+    let (outcome, left) = messages::with_slot(message, |Slot { message, was_busy }| {
         if message.has_payload() {
             message.commit_as_is();
             return Ok((Ok(()), Message::new()));
         }
-        let failure = if was_busy { BUSY } else { ABORTED };
+        let failure = if *was_busy { BUSY } else { ABORTED };
         Ok((Err(failure), std::mem::take(message)))
     })?;
     drop(left);
@@ -114,7 +113,7 @@ pub unsafe extern "C" fn MojoAttachSerializedMessageBuffer(
         store_buffer(message, Some(buffer), Some(buffer_size));
         Ok(())
     };
-    attempt(message, attach)
+    attempt(message, num_handles, attach)
 }
 
 /// Enlarges a payload and adds attachments.
@@ -152,16 +151,26 @@ pub unsafe extern "C" fn MojoExtendSerializedMessagePayload(
         store_buffer(message, Some(buffer), Some(buffer_size));
         Ok(())
     };
-    attempt(message, extend)
+    attempt(message, num_handles, extend)
 }
 
 /// Attaches something, and remembers whether handles were busy.
-fn attempt(message: MojoMessageHandle, body: impl FnOnce(&mut Message) -> Outcome<()>) -> MojoResult {
-    as_one_call(|| {
-        let result = code(messages::with(message, body));
-        messages::note_attempt(message, result);
-        result
-    })
+#[inline]
+fn attempt(
+    message: MojoMessageHandle,
+    num_handles: usize,
+    body: impl FnOnce(&mut Message) -> Outcome<()>,
+) -> MojoResult {
+    let attempt = || {
+        let outcome = messages::with_slot(message, |slot| {
+            let outcome = body(&mut slot.message);
+            slot.was_busy = outcome == Err(BUSY);
+            outcome
+        });
+        code(outcome)
+    };
+    // Whoever watches what is attached hears of it afterwards.
+    if num_handles == 0 { attempt() } else { as_one_call(attempt) }
 }
 
 /// Fixes the size of a payload.
@@ -182,7 +191,11 @@ pub unsafe extern "C" fn MojoCommitSerializedMessageContents(
     }))
 }
 
+#[inline]
 fn store_buffer(message: &mut Message, buffer: Option<Out<*mut u8>>, buffer_size: Option<Out<u32>>) {
+    if buffer.is_none() && buffer_size.is_none() {
+        return;
+    }
     let storage = message.storage_mut();
     if let Some(buffer_size) = buffer_size {
         // At most twice the largest payload, which is far below 2³².
@@ -221,7 +234,7 @@ pub unsafe extern "C" fn MojoGetSerializedMessageContents(
     let lacks_storage = handles.is_null() && capacity != 0;
     // SAFETY: the caller passes null or room for as many handles as it says.
     let handles = unsafe { OutSlice::new(handles, capacity as usize) };
-    let get = |message: &mut Message| {
+    let look = |message: &mut Message| {
         if lacks_storage {
             return Err(INVALID_ARGUMENT);
         }
@@ -243,6 +256,10 @@ pub unsafe extern "C" fn MojoGetSerializedMessageContents(
         if let Some(num_handles) = &num_handles {
             num_handles.set(u32::try_from(attached).unwrap_or(u32::MAX));
         }
+        Ok(attached)
+    };
+    let take = |message: &mut Message| {
+        let attached = message.num_attachments();
         if attached > capacity as usize || attached > handles::room() {
             return Err(RESOURCE_EXHAUSTED);
         }
@@ -256,7 +273,12 @@ pub unsafe extern "C" fn MojoGetSerializedMessageContents(
         }
         Ok(())
     };
-    as_one_call(|| code(messages::with(message, get)))
+    match messages::with(message, look) {
+        Ok(0) => OK,
+        // Whoever watches what was attached hears of it when all handles are stored.
+        Ok(_) => as_one_call(|| code(messages::with(message, take))),
+        Err(code) => code,
+    }
 }
 
 /// Gives an empty message a context.

@@ -8,9 +8,11 @@ use crate::result::{
     FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, NOT_FOUND, OK, Outcome, RESOURCE_EXHAUSTED, SHOULD_WAIT, code,
     refuse_if_forked,
 };
+use libmojo_core::message::Message;
 use libmojo_core::node::Node;
 use libmojo_core::object::Object;
 use libmojo_core::pipe::{FuseError, Pipe, ReceiveError, SendError};
+use libmojo_core::{Deferred, as_one_call};
 
 /// Makes a message pipe.
 #[unsafe(no_mangle)]
@@ -44,20 +46,22 @@ pub extern "C" fn MojoWriteMessage(
     _flags: u32,
 ) -> MojoResult {
     refuse_if_forked!();
-    let write = || {
-        let message = messages::remove(message)?;
-        let pipe = pipe(message_pipe_handle)?;
-        pipe.send(message).map_err(|(error, refused)| {
-            drop(refused);
-            match error {
+    let write = |message: Message| {
+        with_pipe(message_pipe_handle, |pipe| {
+            pipe.send(message).map_err(|(error, _)| match error {
                 SendError::NotOpen | SendError::BadCargo | SendError::NotSerializable => INVALID_ARGUMENT,
                 SendError::Empty => NOT_FOUND,
                 SendError::PeerClosed => FAILED_PRECONDITION,
                 SendError::TooLarge => RESOURCE_EXHAUSTED,
-            }
+            })
         })
     };
-    code(libmojo_core::as_one_call(write))
+    match messages::remove(message) {
+        Ok(message) if message.is_plain() => code(write(message)),
+        // What a serializer makes due runs when the message is sent.
+        Ok(message) => as_one_call(|| code(write(message))),
+        Err(code) => code,
+    }
 }
 
 /// Receives a message.
@@ -70,17 +74,21 @@ pub unsafe extern "C" fn MojoReadMessage(
     refuse_if_forked!();
     // SAFETY: the caller passes null or a place to write to.
     let output = unsafe { Out::required(message) };
+    // Whoever watches the pipe hears of it when the message is stored.
+    let mut deferred = Deferred::new();
     let read = || {
         let output = output?;
-        let received = pipe(message_pipe_handle)?.receive().map_err(|error| match error {
-            ReceiveError::NotOpen => INVALID_ARGUMENT,
-            ReceiveError::Empty => SHOULD_WAIT,
-            ReceiveError::PeerClosed => FAILED_PRECONDITION,
+        let received = with_pipe(message_pipe_handle, |pipe| {
+            pipe.receive_with(&mut deferred).map_err(|error| match error {
+                ReceiveError::NotOpen => INVALID_ARGUMENT,
+                ReceiveError::Empty => SHOULD_WAIT,
+                ReceiveError::PeerClosed => FAILED_PRECONDITION,
+            })
         })?;
         output.set(messages::insert(received)?);
         Ok(())
     };
-    code(libmojo_core::as_one_call(read))
+    code(read())
 }
 
 /// Joins two pipes; both handles are gone in any case.
@@ -98,7 +106,7 @@ pub extern "C" fn MojoFuseMessagePipes(handle0: MojoHandle, handle1: MojoHandle)
             INVALID_ARGUMENT
         }
     };
-    libmojo_core::as_one_call(fuse)
+    as_one_call(fuse)
 }
 
 /// Reports a received message as bad.
@@ -120,9 +128,10 @@ pub unsafe extern "C" fn MojoNotifyBadMessage(
     code(notify())
 }
 
-fn pipe(handle: MojoHandle) -> Outcome<Pipe> {
-    match handles::get(handle)? {
-        Object::Pipe(pipe) => Ok(pipe),
+#[inline]
+fn with_pipe<R>(handle: MojoHandle, body: impl FnOnce(&Pipe) -> Outcome<R>) -> Outcome<R> {
+    match &handles::borrow(handle)?.object {
+        Object::Pipe(pipe) => body(pipe),
         _ => Err(INVALID_ARGUMENT),
     }
 }

@@ -1,7 +1,7 @@
 #![allow(unsafe_code)]
 //! `wait.h`.
 
-use super::watcher::watcher;
+use super::watcher::with_watcher;
 use crate::args::{Out, OutSlice, read_all, two_required};
 use crate::callbacks::{MojoHandleSignalsState, MojoWatcherCallback, notify};
 use crate::handles::{self, MojoHandle};
@@ -151,5 +151,5 @@ pub unsafe extern "C" fn MojoCreatePollableWatcher(
 #[unsafe(no_mangle)]
 pub extern "C" fn MojoDispatchWatcher(watcher_handle: MojoHandle) -> MojoResult {
     refuse_if_forked!();
-    code(watcher(watcher_handle).and_then(|watcher| watcher.dispatch().then_some(()).ok_or(FAILED_PRECONDITION)))
+    code(with_watcher(watcher_handle, |watcher| watcher.dispatch().then_some(()).ok_or(FAILED_PRECONDITION)))
 }

@@ -39,22 +39,22 @@ pub extern "C" fn MojoWatch(
     context: usize,
 ) -> MojoResult {
     refuse_if_forked!();
-    let watch = || {
-        let watcher = watcher(watcher_handle)?;
-        let (object, hidden) = handles::get_with_hidden(handle)?;
-        watcher.watch(&object, Signals::from_bits(signals), hidden, context).map_err(|error| match error {
+    let watch = |watcher: &Watcher| {
+        let entry = handles::borrow(handle)?;
+        let outcome = watcher.watch(&entry.object, Signals::from_bits(signals), entry.hidden, context);
+        outcome.map_err(|error| match error {
             WatchError::InvalidArgument => INVALID_ARGUMENT,
             WatchError::AlreadyExists => ALREADY_EXISTS,
         })
     };
-    code(watch())
+    code(with_watcher(watcher_handle, watch))
 }
 
 /// Ends a watch.
 #[unsafe(no_mangle)]
 pub extern "C" fn MojoCancelWatch(watcher_handle: MojoHandle, context: usize) -> MojoResult {
     refuse_if_forked!();
-    code(watcher(watcher_handle).and_then(|watcher| watcher.cancel(context).then_some(()).ok_or(NOT_FOUND)))
+    code(with_watcher(watcher_handle, |watcher| watcher.cancel(context).then_some(()).ok_or(NOT_FOUND)))
 }
 
 /// Arms a watcher, or tells what keeps it from being armed.
@@ -77,8 +77,7 @@ pub unsafe extern "C" fn MojoArmWatcher(
     let results = unsafe { OutSlice::new(ready_results, limit) };
     // SAFETY: as above.
     let states = unsafe { OutSlice::new(ready_signals_states, limit) };
-    let arm = || {
-        let watcher = watcher(watcher_handle)?;
+    let arm = |watcher: &Watcher| {
         if count.is_some() && lacks_array {
             return Err(INVALID_ARGUMENT);
         }
@@ -99,12 +98,12 @@ pub unsafe extern "C" fn MojoArmWatcher(
             }
         })
     };
-    code(arm())
+    code(with_watcher(watcher_handle, arm))
 }
 
-pub(super) fn watcher(handle: MojoHandle) -> Outcome<Watcher> {
-    match handles::get(handle)? {
-        Object::Watcher(watcher) => Ok(watcher),
+pub(super) fn with_watcher<R>(handle: MojoHandle, body: impl FnOnce(&Watcher) -> Outcome<R>) -> Outcome<R> {
+    match &handles::borrow(handle)?.object {
+        Object::Watcher(watcher) => body(watcher),
         _ => Err(INVALID_ARGUMENT),
     }
 }

@@ -7,7 +7,7 @@ use crate::message::Message;
 use crate::node::apply;
 use crate::object::TransitError;
 use crate::observe::Observers;
-use crate::pipe::Port;
+use crate::pipe::{Port, apply_sent};
 use crate::signals::{Signals, SignalsState};
 use libmojo_sync::atomic::{Ordering, fence};
 use libmojo_sync::{Arc, Mutex, MutexGuard, Rank, Weak};
@@ -103,7 +103,7 @@ impl End {
             state: Mutex::new(Rank::Object, state),
         });
         let hook: Weak<dyn ControlHook> = Arc::downgrade(&(end.clone() as Arc<dyn ControlHook>));
-        let _ = end.control.data().hook.set(hook);
+        let _ = end.control.data().hook.set(Box::new(hook));
         end
     }
 
@@ -194,8 +194,8 @@ impl End {
         let mut deferred = Deferred::new();
         if wants.load(Ordering::Relaxed) != 0 && wants.swap(0, Ordering::Relaxed) != 0 {
             let node = self.control.node();
-            if let Ok(effects) = node.send(&self.control, Message::with_payload(&[])) {
-                apply(node, effects, &mut deferred);
+            if let Ok(sent) = node.send(&self.control, Message::with_payload(&[])) {
+                apply_sent(&self.control, sent, &mut deferred);
             }
         }
         self.evaluate(&mut deferred);

@@ -122,6 +122,11 @@ impl Producer {
         &self.0
     }
 
+    /// Closes the end for everyone who refers to it.
+    pub fn close(&self) {
+        self.0.close();
+    }
+
     /// The present signals.
     pub fn signals(&self) -> SignalsState {
         self.0.signals_if_open().unwrap_or_default()
@@ -193,6 +198,11 @@ impl Consumer {
 
     pub(crate) fn end(&self) -> &Arc<End> {
         &self.0
+    }
+
+    /// Closes the end for everyone who refers to it.
+    pub fn close(&self) {
+        self.0.close();
     }
 
     /// The present signals.

@@ -154,7 +154,7 @@ pub(crate) fn drain(node: &RoutingNode, link: &Arc<Link>) -> Drained {
 
 fn run(node: &RoutingNode, body: impl FnOnce(&mut Drained)) -> Drained {
     let mut drained = Drained::default();
-    let caused = node.data().progress.while_taking(|| collect(|| as_system(|| body(&mut drained))));
+    let ((), caused) = node.data().progress.while_taking(|| collect(|| as_system(|| body(&mut drained))));
     drained.afterwards.caused = caused;
     drained
 }

@@ -20,8 +20,7 @@ mod wake;
 mod wire;
 
 use crate::deferred::{Deferred, within_call};
-use crate::message::Message;
-use crate::pipe::Port;
+use crate::message::{Message, PortData};
 use introduction::Introductions;
 use libmojo_platform::{forked_error, is_forked, random};
 use libmojo_ports::{Effects, NodeName, PortName};
@@ -282,7 +281,7 @@ pub(crate) fn apply(node: &RoutingNode, effects: Effects<Message>, deferred: &mu
         }
     }
     unreachable.extend(neighbours.into_iter().filter(|name| links.find(*name).is_none()));
-    changed.iter().for_each(|port| note_change(port, deferred));
+    changed.iter().for_each(|port| note_change(port.data(), deferred));
     deferred.discard(dropped);
     unreachable.dedup();
     for name in unreachable {
@@ -295,8 +294,8 @@ pub(crate) fn apply(node: &RoutingNode, effects: Effects<Message>, deferred: &mu
     node.data().progress.note();
 }
 
-fn note_change(port: &Port, deferred: &mut Deferred) {
-    let data = port.data();
+/// Lets whoever watches a port know that its status may have changed.
+pub(crate) fn note_change(data: &PortData, deferred: &mut Deferred) {
     match data.hook.get() {
         Some(hook) => {
             if let Some(hook) = hook.upgrade() {

@@ -196,6 +196,24 @@ fn an_end_that_moves_inside_a_message_gets_all_that_is_sent_to_it() {
 }
 
 #[test]
+fn nothing_more_is_sent_from_an_end_once_it_is_inside_a_message() {
+    explore(|| {
+        let node = Node::new();
+        let (a, b) = Pipe::create(&node);
+        let (mut sent, mut before, mut carrier) = (Vec::new(), Vec::new(), None);
+        let all_there = || std::iter::from_fn(|| b.receive().ok()).map(number).collect::<Vec<_>>();
+        at_once!(sent = NUMBERS.into_iter().take_while(|number| a.send(message(*number)).is_ok()).collect(), {
+            carrier = put_into_message(&a.clone().into());
+            before = all_there();
+        });
+        assert_eq!(before, sent);
+        assert_eq!(all_there(), []);
+        drop(carrier);
+        finish(&node, &[&b]);
+    });
+}
+
+#[test]
 fn an_end_is_closed_with_the_message_that_carries_it() {
     explore(|| {
         let node = Node::new();

@@ -1,7 +1,7 @@
 //! What programs do with pipes, and what they may expect of them.
 
 use super::World;
-use libmojo_ports::{FuseError, Message, PortRef, ReceiveError, SendError};
+use libmojo_ports::{FuseError, Message, PortRef, ReceiveError, SendError, Sent};
 
 /// A message of the simulation: the `number`th from the end `sender`, with ends inside.
 pub struct Parcel {
@@ -133,10 +133,12 @@ impl World {
             other => other,
         };
         match outcome {
-            Ok(effects) => {
+            Ok(sent) => {
                 self.ends[end].sent += 1;
                 self.ends[end].fragile |= leaves == Leaves::Never;
-                self.apply(site, effects);
+                if let Sent::With(effects) = sent {
+                    self.apply(site, effects);
+                }
                 true
             }
             Err(SendError::NotPortable(message) | SendError::PeerClosed(message) | SendError::BadCargo(message)) => {
