@@ -78,9 +78,9 @@ pub(super) struct Refused {
 
 impl Outgoing {
     /// Adds a frame to be written. It comes back if nothing can be written any more.
-    pub(super) fn push(&mut self, frame: OutFrame) -> Result<(), OutFrame> {
+    pub(super) fn push(&mut self, frame: OutFrame) -> Option<OutFrame> {
         if self.is_closed {
-            return Err(frame);
+            return Some(frame);
         }
         match &mut self.ring {
             Some(ring) => {
@@ -89,7 +89,7 @@ impl Outgoing {
             }
             None => self.socket.push(frame),
         }
-        Ok(())
+        None
     }
 
     /// Writes a frame now if it fits into its lane and nothing has to go before it. If not, it is to be

@@ -20,8 +20,8 @@ impl Link {
             return self.call_peer(frame.is_urgent);
         }
         match outgoing.push(frame) {
-            Ok(()) => self.write(outgoing),
-            Err(refused) => {
+            None => self.write(outgoing),
+            Some(refused) => {
                 // Closing descriptors takes its time; not under the lock.
                 drop(outgoing);
                 drop(refused);
@@ -32,7 +32,7 @@ impl Link {
     /// Sends a last frame over the socket; everything from now on goes into the region.
     pub(super) fn send_and_switch(&self, frame: OutFrame, region: &Arc<Region>) {
         let mut outgoing = self.outgoing.lock();
-        if outgoing.push(frame).is_ok() {
+        if outgoing.push(frame).is_none() {
             outgoing.switch(region);
         }
         self.write(outgoing);
