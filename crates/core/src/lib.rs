@@ -35,6 +35,7 @@ pub mod platform_handle;
 mod pool;
 mod ring;
 pub mod signals;
+mod stock;
 pub mod wait;
 pub mod watcher;
 

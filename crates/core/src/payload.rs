@@ -1,9 +1,10 @@
 //! The bytes of a message: growable, zero-filled, at an address that is fit for any primitive type.
 
+use crate::stock;
 use zerocopy::IntoBytes;
 
 /// The unit of storage. Its alignment is what the payload's address has.
-type Block = u128;
+pub(crate) type Block = u128;
 const BLOCK: usize = size_of::<Block>();
 
 /// Owned bytes whose storage is always initialised.
@@ -28,7 +29,11 @@ impl Payload {
     pub(crate) fn set(&mut self, bytes: &[u8]) {
         match self.blocks.as_mut_bytes().get_mut(..bytes.len()) {
             Some(to) => to.copy_from_slice(bytes),
-            None => self.blocks = copied(bytes),
+            None => {
+                let mut blocks = stock::take(bytes.len().div_ceil(BLOCK));
+                blocks.as_mut_bytes().get_mut(..bytes.len()).unwrap_or_default().copy_from_slice(bytes);
+                self.replace_storage(blocks);
+            }
         }
         (self.len, self.room) = (bytes.len(), bytes.len());
     }
@@ -38,9 +43,39 @@ impl Payload {
         let room = room.max(len);
         match self.blocks.as_mut_bytes().get_mut(..room) {
             Some(to) => to.fill(0),
-            None => self.blocks = vec![0; room.div_ceil(BLOCK)].into(),
+            None => {
+                self.replace_storage(stock::take(room.div_ceil(BLOCK)));
+                self.blocks.as_mut_bytes().get_mut(..room).unwrap_or_default().fill(0);
+            }
         }
         (self.len, self.room) = (len, room);
+    }
+
+    /// Other storage, whatever it holds.
+    fn replace_storage(&mut self, blocks: Box<[Block]>) {
+        stock::give(std::mem::replace(&mut self.blocks, blocks));
+    }
+
+    /// Room for what comes next behind the bytes that there are, for at most `wanted` bytes; at least one, if any is
+    /// wanted. It may hold bytes of other payloads, and is not part of this one until [noted](Self::note_arrival).
+    pub(crate) fn room_for_arrival(&mut self, wanted: usize) -> &mut [u8] {
+        let end = self.len + wanted;
+        if end > self.storage_len() {
+            let mut blocks = stock::take(end.div_ceil(BLOCK));
+            if let (Some(to), Some(from)) =
+                (blocks.as_mut_bytes().get_mut(..self.len), self.blocks.as_bytes().get(..self.len))
+            {
+                to.copy_from_slice(from);
+            }
+            self.replace_storage(blocks);
+        }
+        self.blocks.as_mut_bytes().get_mut(self.len..end).unwrap_or_default()
+    }
+
+    /// Adds what was put into the [room for it](Self::room_for_arrival).
+    pub(crate) fn note_arrival(&mut self, num_bytes: usize) {
+        self.len += num_bytes;
+        self.room = self.room.max(self.len);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -90,32 +125,25 @@ impl Payload {
                 self.room = room;
             }
             None => {
-                let mut blocks = std::mem::take(&mut self.blocks).into_vec();
-                blocks.truncate(self.room.div_ceil(BLOCK));
-                blocks.reserve_exact(room.div_ceil(BLOCK) - blocks.len());
-                blocks.resize(room.div_ceil(BLOCK), 0);
-                self.blocks = blocks.into();
-                let all = self.blocks.as_mut_bytes();
-                if let Some(rest) = all.get_mut(self.room..self.room.next_multiple_of(BLOCK)) {
-                    rest.fill(0);
-                }
-                self.room = all.len();
+                let room = room.next_multiple_of(BLOCK);
+                let mut blocks = stock::take(room / BLOCK);
+                let (old, all) = (self.storage_mut(), blocks.as_mut_bytes());
+                let (to, rest) = all.split_at_mut(old.len());
+                to.copy_from_slice(old);
+                rest.get_mut(..room - old.len()).unwrap_or_default().fill(0);
+                self.replace_storage(blocks);
+                self.room = room;
             }
         }
     }
 }
 
-/// A copy of bytes in storage that is written once.
-fn copied(bytes: &[u8]) -> Box<[Block]> {
-    let (whole, rest) = bytes.as_chunks::<BLOCK>();
-    let mut blocks = Vec::with_capacity(bytes.len().div_ceil(BLOCK));
-    blocks.extend(whole.iter().map(|block| Block::from_ne_bytes(*block)));
-    if !rest.is_empty() {
-        let mut last = [0; BLOCK];
-        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        blocks.push(Block::from_ne_bytes(last));
+impl Drop for Payload {
+    fn drop(&mut self) {
+        if !self.blocks.is_empty() {
+            stock::give(std::mem::take(&mut self.blocks));
+        }
     }
-    blocks.into()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::deferred::Deferred;
 use crate::limits::max_message_bytes;
 use crate::message::Message;
-use crate::node::{Node, RoutingNode, apply, drain_before, note_change};
+use crate::node::{Node, RoutingNode, apply, drain_before, note_change, transmit};
 use crate::object::TransitError;
 use crate::observe::Observers;
 use crate::signals::{Signals, SignalsState};
@@ -208,6 +208,7 @@ pub(crate) fn apply_sent(port: &Port, sent: Sent<Message>, deferred: &mut Deferr
                 note_change(twin.data(), deferred);
             }
         }
+        Sent::ToNode(to, event) => transmit(port.node(), to, event, deferred),
         Sent::With(effects) => apply(port.node(), effects, deferred),
     }
 }

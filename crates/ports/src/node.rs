@@ -3,6 +3,7 @@
 use crate::port::{GONE, Hop, NAMED, Neighbour, Port, PortRef, Role, State, UNNAMED};
 use crate::run::Run;
 use crate::{Address, Body, Effects, Event, Message, NodeName, PortDescriptor, PortName};
+use foldhash::fast::RandomState;
 use libmojo_sync::atomic::{AtomicUsize, Ordering};
 use libmojo_sync::{Arc, Mutex, Rank};
 use std::collections::{HashMap, HashSet};
@@ -15,7 +16,7 @@ pub struct Node<M: Message> {
     pairs: Mutex<Pairs>,
     data: M::NodeData,
     new_name: Box<dyn Fn() -> PortName + Send + Sync>,
-    named: Mutex<HashMap<PortName, PortRef<M>>>,
+    named: Mutex<HashMap<PortName, PortRef<M>, RandomState>>,
     pub(crate) num_proxies: AtomicUsize,
 }
 
@@ -41,8 +42,21 @@ pub enum Sent<M: Message> {
     /// The port's [twin](PortRef::twin) has it. Nothing else is to be done, but whoever watches the twin should hear
     /// of it.
     ToTwin,
+    /// This is to be transmitted to another node.
+    ToNode(NodeName, Event<M>),
     /// This is what comes of it.
     With(Effects<M>),
+}
+
+impl<M: Message> Sent<M> {
+    /// What comes of it, apart from what there is to be said to whoever watches a twin.
+    pub fn into_effects(self) -> Effects<M> {
+        match self {
+            Sent::ToTwin => Effects::none(),
+            Sent::ToNode(node, event) => Effects { forward: vec![(node, event)], ..Effects::none() },
+            Sent::With(effects) => effects,
+        }
+    }
 }
 
 /// Why a message was not sent. The message comes back.
@@ -104,7 +118,7 @@ impl<M: Message> Node<M> {
         data: M::NodeData,
         new_name: impl Fn() -> PortName + Send + Sync + 'static,
     ) -> Arc<Self> {
-        let named = Mutex::new(Rank::PortTable, HashMap::new());
+        let named = Mutex::new(Rank::PortTable, HashMap::default());
         let pairs = Mutex::new(Rank::Leaf, Pairs::default());
         let num_proxies = AtomicUsize::new(0);
         Arc::new(Self { name, pairs, data, new_name: Box::new(new_name), named, num_proxies })
@@ -216,7 +230,7 @@ impl<M: Message> Node<M> {
     pub fn send(self: &Arc<Self>, port: &PortRef<M>, message: M) -> Result<Sent<M>, SendError<M>> {
         match Self::send_to_twin(port, message) {
             Ok(()) => Ok(Sent::ToTwin),
-            Err(refused) => self.send_to_peer(port, refused).map(Sent::With),
+            Err(refused) => self.send_to_peer(port, refused),
         }
     }
 
@@ -232,7 +246,7 @@ impl<M: Message> Node<M> {
         Ok(())
     }
 
-    fn send_to_peer(self: &Arc<Self>, port: &PortRef<M>, mut message: M) -> Result<Effects<M>, SendError<M>> {
+    fn send_to_peer(self: &Arc<Self>, port: &PortRef<M>, mut message: M) -> Result<Sent<M>, SendError<M>> {
         loop {
             let mut state = port.state.lock();
             if state.role != Role::Endpoint || state.in_transit {
@@ -250,7 +264,7 @@ impl<M: Message> Node<M> {
             match outcome {
                 Ok(effects) => {
                     state.has_sent = true;
-                    return Ok(effects);
+                    return Ok(Sent::With(effects));
                 }
                 Err(Undelivered::BadCargo(refused)) => return Err(SendError::BadCargo(refused)),
                 Err(Undelivered::NotDirect(refused)) => return self.send_as_event(port, state, refused),
@@ -307,15 +321,26 @@ impl<M: Message> Node<M> {
         port: &PortRef<M>,
         mut state: libmojo_sync::MutexGuard<'_, State<M>>,
         message: M,
-    ) -> Result<Effects<M>, SendError<M>> {
+    ) -> Result<Sent<M>, SendError<M>> {
         if !message.is_portable() {
             return Err(SendError::NotPortable(message));
         }
         state.has_sent = true;
+        let body = |message| Body::Message { message, ports: Vec::new() };
+        if let Some(Neighbour::Other(Hop::Remote(peer))) = &state.peer
+            && peer.node != self.name
+            && !message.any_port(&mut |_| true)
+        {
+            // Nothing but the message leaves: the short way of what else would come to the same.
+            let (peer, number) = (**peer, state.next_number());
+            drop(state);
+            let event = Event { to: peer.port, from: self.name_of(port), number, body: body(message) };
+            return Ok(Sent::ToNode(peer.node, event));
+        }
         let mut run = Run::new(self);
-        run.say_to_peer(port, &mut state, Body::Message { message, ports: Vec::new() });
+        run.say_to_peer(port, &mut state, body(message));
         drop(state);
-        Ok(run.finish())
+        Ok(Sent::With(run.finish()))
     }
 
     /// Takes the oldest unread message.
@@ -382,6 +407,10 @@ impl<M: Message> Node<M> {
     /// A violation means that the other node must not be listened to any longer. What the event carried is closed
     /// and dropped; the effects of that are to be applied like any others.
     pub fn accept(self: &Arc<Self>, from: NodeName, event: Event<M>) -> Result<Effects<M>, (Violation, Effects<M>)> {
+        let event = match self.accept_directly(from, event) {
+            Ok(effects) => return Ok(effects),
+            Err(event) => event,
+        };
         let mut run = Run::new(self);
         let Event { to, from: port, number, mut body } = event;
         if let Body::Message { message, ports } = &mut body {
@@ -403,6 +432,30 @@ impl<M: Message> Node<M> {
             (None, _) => {}
         }
         Ok(run.finish())
+    }
+
+    /// Takes a message that carries no ports and whose turn it is, if its receiver does not pass it on: the short way of
+    /// what else would come to the same.
+    fn accept_directly(&self, from: NodeName, event: Event<M>) -> Result<Effects<M>, Event<M>> {
+        let is_plain = matches!(&event.body, Body::Message { ports, .. } if ports.is_empty());
+        let Some(port) = is_plain.then(|| self.find(event.to)).flatten() else { return Err(event) };
+        let mut state = port.state.lock();
+        let is_next = matches!(state.role, Role::Endpoint | Role::Leaving)
+            && event.number == state.received + 1
+            && state.early.len() == 0
+            && matches!(&state.previous, Some(Neighbour::Other(Hop::Remote(previous)))
+                if previous.node == from && previous.port == event.from);
+        match event.body {
+            Body::Message { message, .. } if is_next => {
+                state.received = event.number;
+                state.unread.push_back(message);
+                drop(state);
+                let mut effects = Effects::none();
+                effects.note_change(&port);
+                Ok(effects)
+            }
+            body => Err(Event { body, ..event }),
+        }
     }
 
     /// Believes each of two other nodes from now on when it says where to find something at the other. To be called

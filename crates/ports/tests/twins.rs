@@ -41,8 +41,8 @@ fn node() -> Arc<Node<Local>> {
 fn send(port: &PortRef<Local>, number: u64) -> Result<bool, SendError<Local>> {
     port.node().send(port, Local(number, Vec::new())).map(|sent| match sent {
         Sent::ToTwin => true,
-        Sent::With(effects) => {
-            assert!(effects.is_empty());
+        sent => {
+            assert!(sent.into_effects().is_empty());
             false
         }
     })

@@ -6,6 +6,7 @@ use super::link::{Link, LinkRole};
 use super::wire::{self, LinkNames, Part};
 use super::{RoutingNode, Sender};
 use crate::limits::{MAX_INTRODUCED_LINKS, MAX_KNOWN_LINKS};
+use foldhash::fast::RandomState;
 use libmojo_platform::{Interest, Listener, Socket, is_forked, random};
 use libmojo_ports::NodeName;
 use libmojo_sync::atomic::{AtomicBool, Ordering, fence};
@@ -25,8 +26,8 @@ pub(crate) struct Links {
 }
 
 struct Table {
-    by_name: HashMap<NodeName, Arc<Link>>,
-    by_token: HashMap<u64, Entry>,
+    by_name: HashMap<NodeName, Arc<Link>, RandomState>,
+    by_token: HashMap<u64, Entry, RandomState>,
     /// Isolated connections that admit no second one.
     by_connection_name: HashMap<Vec<u8>, u64>,
     next_token: u64,
@@ -149,8 +150,8 @@ impl Connection {
 impl Links {
     pub(crate) fn new() -> Self {
         let table = Table {
-            by_name: HashMap::new(),
-            by_token: HashMap::new(),
+            by_name: HashMap::default(),
+            by_token: HashMap::default(),
             by_connection_name: HashMap::new(),
             next_token: 0,
             io: None,

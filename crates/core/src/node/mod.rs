@@ -23,7 +23,7 @@ use crate::deferred::{Deferred, within_call};
 use crate::message::{Message, PortData};
 use introduction::Introductions;
 use libmojo_platform::{forked_error, is_forked, random};
-use libmojo_ports::{Effects, NodeName, PortName};
+use libmojo_ports::{Effects, Event, NodeName, PortName};
 use libmojo_sync::{Arc, Mutex, OnceLock, Rank, Weak};
 use progress::Progress;
 use std::fmt;
@@ -259,6 +259,14 @@ impl Sender {
     fn report(&self, message: String, disconnected: bool) {
         let handler = if disconnected { self.handler.lock().take() } else { self.handler.lock().clone() };
         call(handler, ProcessError { message, disconnected });
+    }
+}
+
+/// Sends an event to another node.
+pub(crate) fn transmit(node: &RoutingNode, to: NodeName, event: Event<Message>, deferred: &mut Deferred) {
+    match node.data().links.find(to) {
+        Some(link) => link.send_event(node, event),
+        None => apply(node, node.lose(to), deferred),
     }
 }
 

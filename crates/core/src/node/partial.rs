@@ -5,23 +5,22 @@ use crate::payload::Payload;
 use std::borrow::Cow;
 use std::os::fd::OwnedFd;
 
-/// The least that a buffer grows by, in bytes. Otherwise it grows by as much as has come: nothing is allocated because a
-/// peer merely announced it.
-const LEAST_GROWTH: usize = 64 << 10;
+/// The least that a buffer grows by, in bytes, unless less is to come. Otherwise it grows by as much as has come: no more
+/// is allocated because a peer merely announced it.
+const LEAST_GROWTH: usize = 1 << 20;
 
 /// A frame of which the header has arrived.
 pub(super) struct Partial {
     header: Header,
     meta: Vec<u8>,
     payload: Payload,
-    /// How much of the description and the payload has arrived; the rest of either is room for what comes.
+    /// How much of the description has arrived; the rest of it is room for what comes.
     meta_have: usize,
-    payload_have: usize,
 }
 
 impl Partial {
     pub(super) fn new(header: Header) -> Self {
-        Self { header, meta: Vec::new(), payload: Payload::default(), meta_have: 0, payload_have: 0 }
+        Self { header, meta: Vec::new(), payload: Payload::default(), meta_have: 0 }
     }
 
     pub(super) fn header(&self) -> &Header {
@@ -30,25 +29,23 @@ impl Partial {
 
     /// How many bytes are still to come.
     pub(super) fn missing(&self) -> usize {
-        self.header.meta_bytes - self.meta_have + self.header.payload_bytes - self.payload_have
+        self.header.meta_bytes - self.meta_have + self.header.payload_bytes - self.payload.len()
     }
 
     /// True if everything but payload has arrived, and not all of that.
     pub(super) fn wants_payload(&self) -> bool {
-        self.meta_have == self.header.meta_bytes && self.payload_have < self.header.payload_bytes
+        self.meta_have == self.header.meta_bytes && self.payload.len() < self.header.payload_bytes
     }
 
     /// Room for what comes next; empty if nothing is missing. What is put there is to be [noted](Self::note_arrival).
     pub(super) fn room(&mut self) -> &mut [u8] {
-        let grown = |have: usize, all: usize| all.min(have + have.max(LEAST_GROWTH));
+        let more = |have: usize, all: usize| (all - have).min(have.max(LEAST_GROWTH));
         if self.meta_have < self.header.meta_bytes {
-            self.meta.resize(self.meta.len().max(grown(self.meta_have, self.header.meta_bytes)), 0);
+            let wanted = self.meta_have + more(self.meta_have, self.header.meta_bytes);
+            self.meta.resize(self.meta.len().max(wanted), 0);
             return self.meta.get_mut(self.meta_have..).unwrap_or_default();
         }
-        if self.payload_have == self.payload.len() {
-            self.payload.set_len(grown(self.payload_have, self.header.payload_bytes));
-        }
-        self.payload.bytes_mut().get_mut(self.payload_have..).unwrap_or_default()
+        self.payload.room_for_arrival(more(self.payload.len(), self.header.payload_bytes))
     }
 
     /// Notes that so many bytes were put into the [room](Self::room).
@@ -56,7 +53,7 @@ impl Partial {
         if self.meta_have < self.header.meta_bytes {
             self.meta_have += num_bytes;
         } else {
-            self.payload_have += num_bytes;
+            self.payload.note_arrival(num_bytes);
         }
     }
 
@@ -76,8 +73,7 @@ impl Partial {
     }
 
     /// The whole frame.
-    pub(super) fn complete(mut self, descriptors: Vec<Option<OwnedFd>>) -> InFrame<'static> {
-        self.payload.set_len(self.header.payload_bytes);
+    pub(super) fn complete(self, descriptors: Vec<Option<OwnedFd>>) -> InFrame<'static> {
         InFrame { kind: self.header.kind, meta: Cow::Owned(self.meta), payload: self.payload, descriptors }
     }
 }

@@ -1,7 +1,7 @@
 //! What programs do with pipes, and what they may expect of them.
 
 use super::World;
-use libmojo_ports::{FuseError, Message, PortRef, ReceiveError, SendError, Sent};
+use libmojo_ports::{FuseError, Message, PortRef, ReceiveError, SendError};
 
 /// A message of the simulation: the `number`th from the end `sender`, with ends inside.
 pub struct Parcel {
@@ -136,9 +136,7 @@ impl World {
             Ok(sent) => {
                 self.ends[end].sent += 1;
                 self.ends[end].fragile |= leaves == Leaves::Never;
-                if let Sent::With(effects) = sent {
-                    self.apply(site, effects);
-                }
+                self.apply(site, sent.into_effects());
                 true
             }
             Err(SendError::NotPortable(message) | SendError::PeerClosed(message) | SendError::BadCargo(message)) => {
