@@ -25,7 +25,7 @@ pub(super) const MAX_INLINE_BYTES: usize = 2048;
 const WRITES_IN_VAIN: u32 = 256;
 
 /// How much of something large is written before others have their turn.
-const PIECE_BYTES: usize = 64 << 10;
+const PIECE_BYTES: usize = 16 << 10;
 
 /// What waits to be written, and where it goes.
 #[derive(Default)]
