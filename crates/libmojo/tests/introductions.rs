@@ -3,7 +3,11 @@
 
 mod worlds;
 
-use libmojo::{AcceptedInvitation, Invitation, Message, MessagePipe, Node, ProcessError, SendOptions, socket_pair};
+use libmojo::{
+    AcceptedInvitation, Driver, Invitation, Message, MessagePipe, Node, ProcessError, SendOptions, TryRecvError,
+    socket_pair,
+};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{Read, Write};
 use std::process::Command;
 use std::time::Instant;
@@ -251,6 +255,53 @@ fn ends_go_round_among_nodes_with_several_links_to_each_other() {
         all.extend(nodes);
     }
     finish(alone, &all.iter().collect::<Vec<_>>());
+}
+
+/// Has nodes do what there is to do, one after the other, until there is nothing left.
+fn settle(drivers: &mut [&mut Driver]) {
+    let is_ready = |driver: &&mut Driver| {
+        let mut polled = [PollFd::new(&**driver, PollFlags::IN)];
+        poll(&mut polled, Some(&Timespec::default())).unwrap() > 0
+    };
+    while let Some(at) = drivers.iter().position(|driver| is_ready(driver)) {
+        assert_eq!(drivers[at].run_once(), None);
+    }
+}
+
+/// An introduction takes some steps, after each of which the parent may be late: the new way to the listener is confirmed
+/// by it, even if the speaker, who has used it, is gone by then.
+#[test]
+fn what_a_node_has_said_before_its_end_is_heard_at_any_stage_of_an_introduction() {
+    for stage in 0..6 {
+        let (alone, nodes) = (alone(), [(); 3].map(|()| Node::new()));
+        let [parent, speaker, listener] = &nodes;
+        let mut drivers = [parent, speaker, listener].map(|node| node.drive().unwrap());
+        let [at_parent, at_speaker, at_listener] = &mut drivers;
+        let carriers = [link(parent, speaker), link(parent, listener)];
+        settle(&mut [at_parent, at_speaker, at_listener]);
+        let (a, b) = MessagePipe::create_on(parent);
+        carriers[0].0.send(Message::from("").with(a)).unwrap();
+        carriers[1].0.send(Message::from("").with(b)).unwrap();
+        settle(&mut [at_speaker, at_listener]);
+        let (a, b) = (recv_pipe(&carriers[0].1), recv_pipe(&carriers[1].1));
+        for _ in 0..stage {
+            settle(&mut [at_parent]);
+            settle(&mut [at_speaker, at_listener]);
+        }
+        send(&a, "last words");
+        assert!(speaker.flush(Some(Instant::now())));
+        speaker.disconnect();
+        settle(&mut [at_speaker]);
+        // The listener loses the speaker, if it knew that, before it hears more from the parent.
+        settle(&mut [at_listener]);
+        settle(&mut [at_parent, at_listener]);
+        assert_eq!(b.try_recv().map(|message| message.payload().to_vec()), Ok(b"last words".to_vec()), "stage {stage}");
+        assert!(matches!(b.try_recv(), Err(TryRecvError::PeerClosed)));
+        drop((a, b, carriers));
+        settle(&mut [at_parent, at_speaker, at_listener]);
+        drop(drivers);
+        finish(alone, &nodes.each_ref());
+    }
 }
 
 #[test]

@@ -256,9 +256,9 @@ impl<'a> Turn<'a> {
             MEET => introduction::take_meet(node, link, *peer, frame),
             MET => introduction::take_met(node, *peer, &frame, &mut self.deferred),
             TALK => introduction::take_talk(node, link, *peer, &frame, &mut self.deferred),
-            PARTED => introduction::take_parted(node, link, *peer, &frame),
+            PARTED => introduction::take_parted(node, *peer, &frame),
             REPORT => {
-                self.drained.afterwards.reports.extend(introduction::take_report(node, link, &frame)?);
+                self.drained.afterwards.reports.extend(introduction::take_report(node, *peer, &frame)?);
                 Ok(())
             }
             // Later versions may say more.

@@ -1,14 +1,14 @@
 //! Introductions: how two nodes between which this one passes things on come to talk directly.
 //!
 //! Whoever is in between knows both; nobody else has to. It asks each whether there is a link to the other already,
-//! and otherwise makes one and gives each an end. On that link it gives the two names of their own. On each of the links
-//! between the three it gives the third one a name, so that all can speak of each other, and no node can pretend to be
-//! one that somebody else has introduced. When both have said that they have their ends, each may make use of it, and
-//! what was passed on is left out. Until then, and if any of this fails, things go on being passed on.
+//! and otherwise makes one and gives each an end. On that link it gives the two names of their own, so no node can pretend
+//! to be one that somebody else has introduced; and it tells each by what names the others know the third of them, in
+//! which all speak of each other from then on. When both have said that they have their ends, each may make use of
+//! it, and what was passed on is left out. Until then, and if any of this fails, things go on being passed on.
 
 use super::frame::{InFrame, PARTED, TALK, WireError, violation};
 use super::link::Link;
-use super::wire::{self, LinkNames, Meet};
+use super::wire::{self, KnownAs, LinkNames, Meet};
 use super::{RoutingNode, Sender, apply};
 use crate::deferred::Deferred;
 use libmojo_platform::{Socket, random};
@@ -24,9 +24,9 @@ pub(super) struct Introductions(Mutex<Table>);
 
 #[derive(Default)]
 struct Table {
-    /// In the words of which introduction this node speaks to each of two others about the other one, the lower name
-    /// first: the first that was completed. Whoever tells two nodes how to reach each other has to mean the same link
-    /// when it speaks to one as when it speaks to the other.
+    /// The introduction by which this node speaks to each of two others about the other one, the lower name first: the
+    /// first that was completed. There can be more than one link between those two, and whoever tells two nodes how
+    /// to reach each other has to mean the same link when it speaks to one as when it speaks to the other.
     spoken: HashMap<[NodeName; 2], IntroductionId>,
     last_number: u64,
     /// The lower name first.
@@ -110,12 +110,12 @@ impl Introductions {
         is_done.then_some(introduction.pair)
     }
 
-    /// Speaks in the words of an introduction that is complete, unless it does so in those of another.
+    /// Speaks by an introduction that is complete, unless it does so by another.
     fn speak(&self, pair: [NodeName; 2], introduction: IntroductionId) {
         self.0.lock().spoken.entry(sorted(pair)).or_insert(introduction);
     }
 
-    /// Ceases to speak in the words of an introduction. True if it has done so.
+    /// Ceases to speak by an introduction. True if it has done so.
     fn cease(&self, pair: [NodeName; 2], introduction: IntroductionId) -> bool {
         let mut table = self.0.lock();
         let is_spoken = table.spoken.get(&sorted(pair)) == Some(&introduction);
@@ -125,9 +125,16 @@ impl Introductions {
         is_spoken
     }
 
-    /// In the words of which introduction to speak to a node about another one.
+    /// The introduction by which to speak to a node about another one.
     pub(super) fn spoken_of(&self, to: NodeName, about: NodeName) -> Option<IntroductionId> {
         self.0.lock().spoken.get(&sorted([to, about])).copied()
+    }
+
+    /// The other one of two that this node has introduced.
+    fn other(&self, number: u64, from: NodeName) -> Option<NodeName> {
+        let table = self.0.lock();
+        let introduction = table.by_number.get(&number)?;
+        introduction.pair.get(1 - introduction.position(from)?).copied()
     }
 
     /// Gives up all with a node that is gone.
@@ -178,16 +185,16 @@ pub(super) fn take_known(node: &RoutingNode, from: NodeName, frame: &InFrame<'_>
     };
     let (socket_a, socket_b) = sockets.map(|(a, b)| (a.into(), b.into())).unzip();
     let introduction = (node.name(), number);
-    let (word_for_a, word_for_b, word_for_introducer) = (new_name(), new_name(), new_name());
-    if !link_a.acquaint(b, introduction, word_for_b) || !link_b.acquaint(a, introduction, word_for_a) {
+    let (names_a, names_b) = (names, names.reversed());
+    if !link_a.acquaint(b, introduction, names_a.peer) || !link_b.acquaint(a, introduction, names_b.peer) {
         return Ok(());
     }
-    let (names_b, identity) = (names.reversed(), *identity_b);
-    let meet = Meet { number, names, identity, word_for_peer: word_for_b, word_for_introducer, socket: socket_a };
-    link_a.send(wire::encode_meet(meet));
-    let (names, identity) = (names_b, *identity_a);
-    let meet = Meet { number, names, identity, word_for_peer: word_for_a, word_for_introducer, socket: socket_b };
-    link_b.send(wire::encode_meet(meet));
+    let meet = |names, identity: &u128, peer, other: &Link, socket| {
+        let known_as = KnownAs { peer, introducer: other.own };
+        wire::encode_meet(Meet { number, names, identity: *identity, known_as, socket })
+    };
+    link_a.send(meet(names_a, identity_b, b, &link_b, socket_a));
+    link_b.send(meet(names_b, identity_a, a, &link_a, socket_b));
     Ok(())
 }
 
@@ -200,32 +207,23 @@ pub(super) fn take_met(
 ) -> Result<(), WireError> {
     let (number, is_there) = wire::decode_met(frame)?;
     let Some([a, b]) = node.data().introductions.note_met(number, from, is_there) else { return Ok(()) };
-    let links = &node.data().links;
-    let (Some(link_a), Some(link_b)) = (links.find(a), links.find(b)) else { return Ok(()) };
-    let introduction = (node.name(), number);
-    let words = (link_a.word_for(b, introduction), link_b.word_for(a, introduction));
-    let (Some(word_for_b), Some(word_for_a)) = words else { return Ok(()) };
-    node.data().introductions.speak([a, b], introduction);
+    node.data().introductions.speak([a, b], (node.name(), number));
     apply(node, node.introduce(a, b), deferred);
-    link_a.send(wire::encode_about(TALK, word_for_b));
-    link_b.send(wire::encode_about(TALK, word_for_a));
+    for name in [a, b] {
+        if let Some(link) = node.data().links.find(name) {
+            link.send(wire::encode_about(TALK, number));
+        }
+    }
     Ok(())
 }
 
 /// Takes the news that the link between two that were introduced is gone.
-pub(super) fn take_parted(
-    node: &RoutingNode,
-    link: &Link,
-    from: NodeName,
-    frame: &InFrame<'_>,
-) -> Result<(), WireError> {
-    let word = wire::decode_about(frame)?;
-    let Some((other, introduction)) = link.introduced(node.name(), word) else { return Ok(()) };
-    link.part(other, introduction);
-    if let Some(other_link) = node.data().links.find(other) {
-        other_link.part(from, introduction);
-    }
-    if node.data().introductions.cease([from, other], introduction) {
+pub(super) fn take_parted(node: &RoutingNode, from: NodeName, frame: &InFrame<'_>) -> Result<(), WireError> {
+    let number = wire::decode_about(frame)?;
+    let introductions = &node.data().introductions;
+    if let Some(other) = introductions.other(number, from)
+        && introductions.cease([from, other], (node.name(), number))
+    {
         node.part(from, other);
     }
     Ok(())
@@ -234,13 +232,12 @@ pub(super) fn take_parted(
 /// Takes a report about a node that was introduced to the one that reports. Returns whom to report it of.
 pub(super) fn take_report(
     node: &RoutingNode,
-    link: &Link,
+    from: NodeName,
     frame: &InFrame<'_>,
 ) -> Result<Option<(Arc<Sender>, String)>, WireError> {
-    let (name, text) = wire::decode_report(frame)?;
-    let other = link.name_here(node, name);
-    // A node that was not introduced has no name of its own on the link.
-    let reported = if other == name { None } else { node.data().links.find(other) };
+    let (number, text) = wire::decode_report(frame)?;
+    let other = node.data().introductions.other(number, from);
+    let reported = other.and_then(|other| node.data().links.find(other));
     Ok(reported.map(|reported| (reported.sender.clone(), text)))
 }
 
@@ -261,14 +258,14 @@ pub(super) fn take_meet(
     frame: InFrame<'_>,
 ) -> Result<(), WireError> {
     let (meet, has_socket) = wire::decode_meet(frame)?;
-    let Meet { number, names, identity, word_for_peer, word_for_introducer, socket } = meet;
+    let Meet { number, names, identity, known_as, socket } = meet;
     if link.part.is_isolated() {
         return violation("an introduction over an isolated connection");
     }
     let links = &node.data().links;
     let offered = match socket.map(Socket::from_fd) {
         Some(Ok(socket)) => {
-            let sender = Sender::introduced(link, word_for_peer);
+            let sender = Sender::introduced(link, number);
             links.admit(node, socket, names, identity, sender)
         }
         Some(Err(_)) => return violation("an introduction with something that is no connected socket"),
@@ -277,8 +274,8 @@ pub(super) fn take_meet(
     };
     let introduction = (from, number);
     let is_met = offered.as_ref().is_some_and(|offered| {
-        link.acquaint(names.peer, introduction, word_for_peer)
-            && offered.acquaint(from, introduction, word_for_introducer)
+        link.acquaint(names.peer, introduction, known_as.peer)
+            && offered.acquaint(from, introduction, known_as.introducer)
     });
     match offered {
         Some(_) if is_met => node.acquaint(from, names.peer),
@@ -297,22 +294,19 @@ pub(super) fn take_talk(
     frame: &InFrame<'_>,
     deferred: &mut Deferred,
 ) -> Result<(), WireError> {
-    let word = wire::decode_about(frame)?;
-    let Some((peer, introduction)) = link.introduced(from, word) else { return Ok(()) };
-    if node.data().links.find(peer).is_some() {
+    let introduction = (from, wire::decode_about(frame)?);
+    if let Some(peer) = link.introduced(introduction) {
         node.data().introductions.speak([from, peer], introduction);
         apply(node, node.introduce(from, peer), deferred);
     }
     Ok(())
 }
 
-/// Tells those who have brought about a link that it is gone.
+/// Tells those who have brought about a link, or make use of it for an introduction, that it is gone.
 pub(super) fn report_end(node: &RoutingNode, link: &Link) {
-    let Some(peer) = link.peer.get() else { return };
-    for introduction in link.introductions() {
-        let Some(introducer) = node.data().links.find(introduction.0) else { continue };
-        if let Some(word) = introducer.word_for(*peer, introduction) {
-            introducer.send(wire::encode_about(PARTED, word));
+    for (introducer, number) in link.introductions() {
+        if let Some(introducer) = node.data().links.find(introducer) {
+            introducer.send(wire::encode_about(PARTED, number));
         }
     }
 }

@@ -95,16 +95,16 @@ pub(crate) struct Link {
     pub(super) io: Weak<Io>,
 }
 
-/// A third node that both sides of a link can speak of, because one of the three has introduced the two others.
+/// A third node that this side can speak of on a link, because one of the three has introduced the two others. It does so
+/// in the name by which the other side knows that node, and so the link to it.
 ///
-/// The same three can be introduced more than once, by different ones of them and over different links. So that
-/// everyone knows which links are meant, each introduction has words of its own.
+/// The same three can be introduced more than once, by different ones of them and over different links.
 struct Acquaintance {
     /// What the node is called here.
     here: NodeName,
     introduction: IntroductionId,
-    /// What the node is called on the link.
-    on_link: NodeName,
+    /// What the other side of the link calls it.
+    there: NodeName,
 }
 
 impl Acquaintance {
@@ -153,16 +153,16 @@ impl Link {
         self.send(wire::encode_event(event));
     }
 
-    /// What a node is called on this link.
+    /// What a node is called on this link: what the other side calls it.
     pub(super) fn name_on_link(&self, node: &RoutingNode, name: NodeName) -> NodeName {
         if name == node.name() {
             return self.own;
         }
         let Some(peer) = self.peer.get() else { return name };
         let data = node.data();
-        let word = data.introductions.spoken_of(*peer, name).and_then(|introduction| self.word_for(name, introduction));
-        match word {
-            Some(word) => word,
+        let introduction = data.introductions.spoken_of(*peer, name);
+        match introduction.and_then(|introduction| self.name_there(name, introduction)) {
+            Some(there) => there,
             None if data.links.are_same(name, *peer) => *peer,
             None => name,
         }
@@ -170,35 +170,30 @@ impl Link {
 
     /// What a node that the other side speaks of is called here.
     pub(super) fn name_here(&self, node: &RoutingNode, name: NodeName) -> NodeName {
-        if name == self.own {
-            return node.name();
-        }
-        let acquaintances = self.acquaintances.lock();
-        let found = acquaintances.iter().find(|known| known.on_link == name);
-        found.map_or(name, |known| known.here)
+        if name == self.own { node.name() } else { name }
     }
 
-    /// Notes what a third node is called on this link in the words of an introduction. False if there are too many.
-    pub(super) fn acquaint(&self, here: NodeName, introduction: IntroductionId, on_link: NodeName) -> bool {
+    /// Notes what the other side calls a third node, or the link to it that an introduction is about. False if there are
+    /// too many.
+    pub(super) fn acquaint(&self, here: NodeName, introduction: IntroductionId, there: NodeName) -> bool {
         let mut acquaintances = self.acquaintances.lock();
         let has_room = acquaintances.len() < MAX_ACQUAINTANCES;
         if has_room {
-            acquaintances.push(Acquaintance { here, introduction, on_link });
+            acquaintances.push(Acquaintance { here, introduction, there });
         }
         has_room
     }
 
-    /// The third node that `by` has introduced under this name on the link, and the introduction.
-    pub(super) fn introduced(&self, by: NodeName, on_link: NodeName) -> Option<(NodeName, IntroductionId)> {
+    /// The third node of an introduction that the other side of the link has made.
+    pub(super) fn introduced(&self, introduction: IntroductionId) -> Option<NodeName> {
         let acquaintances = self.acquaintances.lock();
-        let found = acquaintances.iter().find(|known| known.introduction.0 == by && known.on_link == on_link);
-        found.map(|known| (known.here, known.introduction))
+        acquaintances.iter().find(|known| known.introduction == introduction).map(|known| known.here)
     }
 
-    /// What a third node is called on the link in the words of an introduction.
-    pub(super) fn word_for(&self, here: NodeName, introduction: IntroductionId) -> Option<NodeName> {
+    /// What the other side calls a third node that it knows by an introduction.
+    fn name_there(&self, here: NodeName, introduction: IntroductionId) -> Option<NodeName> {
         let acquaintances = self.acquaintances.lock();
-        acquaintances.iter().find(|known| known.is_of(here, introduction)).map(|known| known.on_link)
+        acquaintances.iter().find(|known| known.is_of(here, introduction)).map(|known| known.there)
     }
 
     /// The introductions that have brought about this link, or make use of it.
@@ -206,11 +201,6 @@ impl Link {
         let acquaintances = self.acquaintances.lock();
         let by_themselves = acquaintances.iter().filter(|known| known.here == known.introduction.0);
         by_themselves.map(|known| known.introduction).collect()
-    }
-
-    /// Forgets the words of an introduction.
-    pub(super) fn part(&self, here: NodeName, introduction: IntroductionId) {
-        self.acquaintances.lock().retain(|known| !known.is_of(here, introduction));
     }
 
     /// Forgets a third node that is gone.

@@ -230,8 +230,8 @@ fn call(handler: Option<ErrorHandler>, error: ProcessError) {
 /// The process at the other side of a link, as far as messages remember where they came from.
 pub struct Sender {
     handler: Mutex<Option<ErrorHandler>>,
-    /// Who has introduced it, and what it is called by that node.
-    introducer: Option<(Weak<Link>, NodeName)>,
+    /// Who has introduced it, and that node's number for the introduction.
+    introducer: Option<(Weak<Link>, u64)>,
 }
 
 impl Sender {
@@ -239,17 +239,17 @@ impl Sender {
         Arc::new(Self { handler: Mutex::new(Rank::Leaf, handler), introducer: None })
     }
 
-    fn introduced(by: &Arc<Link>, name: NodeName) -> Arc<Self> {
-        let introducer = Some((Arc::downgrade(by), name));
+    fn introduced(by: &Arc<Link>, number: u64) -> Arc<Self> {
+        let introducer = Some((Arc::downgrade(by), number));
         Arc::new(Self { handler: Mutex::new(Rank::Leaf, None), introducer })
     }
 
     /// Reports a bad message to whoever knows the process.
     fn report_bad(&self, text: &str) {
         match &self.introducer {
-            Some((introducer, name)) => {
+            Some((introducer, number)) => {
                 if let Some(introducer) = introducer.upgrade() {
-                    introducer.send(wire::encode_report(*name, text));
+                    introducer.send(wire::encode_report(*number, text));
                 }
             }
             None => self.report(format!("Received bad user message: {text}"), false),

@@ -21,10 +21,11 @@
 //! | switch | – |
 //! | ask | number (8), identity of the other (16) |
 //! | known | number (8), count (4), each: own name (16), peer's name (16) |
-//! | meet | number (8), own name (16), peer's name and identity (16 each), words for peer and introducer (16 each), has a socket (1) |
+//! | meet | number (8), own name (16), peer's name and identity (16 each), known as (16 each), has a socket (1) |
 //! | met | number (8), is there (1) |
-//! | talk, parted | word for the peer (16) |
-//! | report | word for the peer (16), text |
+//! | … known as | what the introducer calls the peer, what the peer calls the introducer |
+//! | talk, parted | number (8) |
+//! | report | number (8), text |
 
 use super::Sender;
 use super::frame::{
@@ -258,18 +259,23 @@ pub(super) struct Meet {
     pub(super) names: LinkNames,
     /// Who the node at the other side says it is.
     pub(super) identity: u128,
-    /// What the node at the other side is called on the link over which this comes.
-    pub(super) word_for_peer: NodeName,
-    /// What the node that makes the offer is called on the link that is offered.
-    pub(super) word_for_introducer: NodeName,
+    pub(super) known_as: KnownAs,
     /// The link itself, unless there is one already.
     pub(super) socket: Option<OwnedFd>,
 }
 
+/// In which names to speak of third nodes.
+pub(super) struct KnownAs {
+    /// What the node that makes the offer calls the one at the other side.
+    pub(super) peer: NodeName,
+    /// What that one calls the node that makes the offer.
+    pub(super) introducer: NodeName,
+}
+
 pub(super) fn encode_meet(meet: Meet) -> OutFrame {
     let mut meta = meet.number.to_le_bytes().to_vec();
-    let Meet { names, identity, word_for_peer, word_for_introducer, .. } = meet;
-    for name in [names.own.0, names.peer.0, identity, word_for_peer.0, word_for_introducer.0] {
+    let Meet { names, identity, ref known_as, .. } = meet;
+    for name in [names.own.0, names.peer.0, identity, known_as.peer.0, known_as.introducer.0] {
         meta.extend_from_slice(&name.to_le_bytes());
     }
     meta.push(meet.socket.is_some().into());
@@ -280,14 +286,14 @@ pub(super) fn encode_meet(meet: Meet) -> OutFrame {
 pub(super) fn decode_meet(frame: InFrame<'_>) -> Result<(Meet, bool), WireError> {
     let mut fields = Fields::new(&frame.meta);
     let (number, names, identity) = (fields.u64()?, get_names(&mut fields)?, fields.u128()?);
-    let (word_for_peer, word_for_introducer) = (NodeName(fields.u128()?), NodeName(fields.u128()?));
+    let known_as = KnownAs { peer: NodeName(fields.u128()?), introducer: NodeName(fields.u128()?) };
     let has_socket = fields.bool()?;
     fields.end()?;
     if frame.descriptors.len() != usize::from(has_socket) {
         return violation("an introduction without its socket, or with too many");
     }
     let socket = frame.descriptors.into_iter().next().flatten();
-    Ok((Meet { number, names, identity, word_for_peer, word_for_introducer, socket }, has_socket))
+    Ok((Meet { number, names, identity, known_as, socket }, has_socket))
 }
 
 pub(super) fn encode_met(number: u64, is_there: bool) -> OutFrame {
@@ -301,35 +307,35 @@ pub(super) fn decode_met(frame: &InFrame<'_>) -> Result<(u64, bool), WireError> 
     Ok(decoded)
 }
 
-/// Something about a node that was introduced, named in the words of that introduction: [`TALK`] or [`PARTED`].
-pub(super) fn encode_about(kind: u16, word_for_peer: NodeName) -> OutFrame {
-    OutFrame::plain(kind, word_for_peer.0.to_le_bytes().to_vec())
+/// Something about an introduction: [`TALK`](super::frame::TALK) or [`PARTED`](super::frame::PARTED).
+pub(super) fn encode_about(kind: u16, number: u64) -> OutFrame {
+    OutFrame::plain(kind, number.to_le_bytes().to_vec())
 }
 
-pub(super) fn decode_about(frame: &InFrame<'_>) -> Result<NodeName, WireError> {
+pub(super) fn decode_about(frame: &InFrame<'_>) -> Result<u64, WireError> {
     let mut fields = Fields::new(&frame.meta);
-    let word_for_peer = NodeName(fields.u128()?);
+    let number = fields.u64()?;
     fields.end()?;
-    Ok(word_for_peer)
+    Ok(number)
 }
 
-pub(super) fn encode_report(word_for_peer: NodeName, text: &str) -> OutFrame {
+pub(super) fn encode_report(number: u64, text: &str) -> OutFrame {
     let mut end = text.len().min(MAX_REPORT_BYTES);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
     let text = text.get(..end).unwrap_or_default();
-    OutFrame::plain(REPORT, [word_for_peer.0.to_le_bytes().as_slice(), text.as_bytes()].concat())
+    OutFrame::plain(REPORT, [number.to_le_bytes().as_slice(), text.as_bytes()].concat())
 }
 
-pub(super) fn decode_report(frame: &InFrame<'_>) -> Result<(NodeName, String), WireError> {
+pub(super) fn decode_report(frame: &InFrame<'_>) -> Result<(u64, String), WireError> {
     let mut fields = Fields::new(&frame.meta);
-    let word_for_peer = NodeName(fields.u128()?);
+    let number = fields.u64()?;
     let text = fields.rest();
     if text.len() > MAX_REPORT_BYTES {
         return violation(format!("a report of {} bytes", text.len()));
     }
-    Ok((word_for_peer, String::from_utf8_lossy(text).into_owned()))
+    Ok((number, String::from_utf8_lossy(text).into_owned()))
 }
 
 fn get_names(fields: &mut Fields<'_>) -> Result<LinkNames, WireError> {

@@ -78,11 +78,11 @@ fn malformed_invitations_are_a_breach_of_the_protocol() {
 
 // ---- introductions ---------------------------------------------------------------------------------------
 
-/// An offer of a link: its number, what its two ends are called on it, words for the peer and for the attacker, and
-/// whether a socket comes.
+/// An offer of a link: its number, what its two ends are called on it, who the peer is, what that and the attacker are
+/// known as, and whether a socket comes.
 fn meet(number: u64, own: u128, peer: u128, has_socket: u8) -> Vec<u8> {
     let mut meta = number.to_le_bytes().to_vec();
-    [own, peer, 1, u128::from(number) + 1000, 2].iter().for_each(|name| meta.extend(name.to_le_bytes()));
+    [own, peer, 1, 2, 3].iter().for_each(|name| meta.extend(name.to_le_bytes()));
     meta.push(has_socket);
     meta
 }
@@ -136,10 +136,10 @@ fn malformed_introductions_are_a_breach_of_the_protocol() {
             ("an answer that is neither yes nor no", |attack| {
                 attack.write(&frame(MET, &[0, 0, 0, 0, 0, 0, 0, 0, 2]));
             }),
-            ("a permission without a name", |attack| attack.write(&frame(TALK, &[]))),
-            ("news of nobody", |attack| attack.write(&frame(PARTED, &[0; 15]))),
-            ("a report of nobody", |attack| attack.write(&frame(REPORT, &[0; 15]))),
-            ("a report that is too long", |attack| attack.write(&frame(REPORT, &[0; 16 + 4097]))),
+            ("a permission without a number", |attack| attack.write(&frame(TALK, &[]))),
+            ("news of nobody", |attack| attack.write(&frame(PARTED, &[0; 7]))),
+            ("a report of nobody", |attack| attack.write(&frame(REPORT, &[0; 7]))),
+            ("a report that is too long", |attack| attack.write(&frame(REPORT, &[0; 8 + 4097]))),
         ],
     );
 }
@@ -157,10 +157,10 @@ fn introductions_that_nobody_asked_for_lead_to_nothing() {
             attack.write(&frame(KNOWN, &[&number[..], &0u32.to_le_bytes()].concat()));
             attack.write(&frame(MET, &[&number[..], &[1]].concat()));
         }
-        for name in [0, ATTACKER, attack.victim_name, 77] {
-            attack.write(&frame(TALK, &u128::to_le_bytes(name)));
-            attack.write(&frame(PARTED, &u128::to_le_bytes(name)));
-            attack.write(&frame(REPORT, &[&u128::to_le_bytes(name)[..], b"bad"].concat()));
+        for number in [0, 1, 2, u64::MAX] {
+            attack.write(&frame(TALK, &number.to_le_bytes()));
+            attack.write(&frame(PARTED, &number.to_le_bytes()));
+            attack.write(&frame(REPORT, &[&number.to_le_bytes()[..], b"bad"].concat()));
         }
         // A link that there is not, and names that are taken.
         attack.write(&frame(MEET, &meet(5, 3, 4, 0)));

@@ -3,8 +3,7 @@
 use crate::stage::*;
 use crate::worlds::*;
 use libmojo::{DataPipeOptions, Message, MessagePipe, Node, SharedBuffer, Signals, TryRecvError};
-use rustix::fs::{MemfdFlags, memfd_create};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::time::Duration;
 
 /// Reads messages, and keeps what is in them; answers each. An answer is a step, which may be the last.
@@ -46,13 +45,6 @@ fn answer(number: usize) -> Message {
     let buffer = SharedBuffer::create(100).unwrap();
     buffer.map(0, 100).unwrap().write(0, text.as_bytes()).unwrap();
     Message::from(text.as_str()).with(given).with(consumer).with(buffer).with(file_in_memory(&text))
-}
-
-/// A file that has no name, at no moment: whoever makes it may be killed.
-fn file_in_memory(text: &str) -> std::fs::File {
-    let mut file = std::fs::File::from(memfd_create("test", MemfdFlags::CLOEXEC).unwrap());
-    file.write_all(text.as_bytes()).unwrap();
-    file
 }
 
 /// Looks at an answer whose sender is dead. What was unread at a pipe end follows when the end has arrived, so it is there

@@ -10,6 +10,7 @@ mod worlds;
 
 mod between;
 mod data_pipes;
+mod exits;
 mod holders;
 mod invitations;
 mod stage;

@@ -2,6 +2,7 @@
 
 use crate::worlds::*;
 use libmojo::{AcceptedInvitation, Handle, Invitation, Message, MessagePipe, Node, RecvError, SharedBuffer, Signals};
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Signal, getpid, kill_process};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -198,8 +199,13 @@ impl Steps {
 
 /// Plays a role in a process that was started by [`Actor::start`], which counts its steps from before it has accepted.
 pub fn act(role: impl FnOnce(AcceptedInvitation, Steps)) {
-    let Some(steps) = std::env::var(STEPS).ok() else { return };
     let _watchdog = watchdog();
+    act_for_long(role);
+}
+
+/// The same in a process that lasts longer than a round. It is ended with whoever has started it.
+fn act_for_long(role: impl FnOnce(AcceptedInvitation, Steps)) {
+    let Some(steps) = std::env::var(STEPS).ok() else { return };
     let mut steps = Steps(steps.parse().unwrap());
     steps.step();
     // A test that is run by itself, with the variable set by chance, has no invitation.
@@ -212,7 +218,7 @@ pub fn act(role: impl FnOnce(AcceptedInvitation, Steps)) {
 #[test]
 #[ignore = "run by other tests, in a process of its own"]
 pub fn child_repeats() {
-    act(|accepted, mut steps| {
+    act_for_long(|accepted, mut steps| {
         let pipe = accepted.extract(b"parent").unwrap();
         steps.step();
         pipe.send(Message::from("hello")).unwrap();
@@ -291,6 +297,13 @@ impl Witnesses {
             assert_eq!(reader.read(&mut [0; 1]).unwrap(), 0);
         }
     }
+}
+
+/// A file that has no name, at no moment: whoever makes it may be killed.
+pub fn file_in_memory(text: &str) -> std::fs::File {
+    let mut file = std::fs::File::from(memfd_create("test", MemfdFlags::CLOEXEC).unwrap());
+    file.write_all(text.as_bytes()).unwrap();
+    file
 }
 
 /// What a process writes into this is read when it has closed it, or is dead.
