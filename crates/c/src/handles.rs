@@ -24,7 +24,7 @@ thread_local! {
 }
 static TABLE: Slab<Entry, INDEX_BITS, GENERATION_BITS> = Slab::new(&INDICES);
 
-/// What is behind a handle. It is claimed by whoever is about to take it away: to close it, to put it into a message.
+/// What is behind a handle. It is claimed by whoever is about to put it into a message.
 pub(crate) struct Entry {
     pub(crate) object: Object,
     /// Signals that this handle does not have.
@@ -92,18 +92,11 @@ pub(crate) fn signals(handle: MojoHandle) -> Outcome<SignalsState> {
 
 /// Ends a handle and returns what it referred to.
 pub(crate) fn remove(handle: MojoHandle) -> Outcome<Object> {
-    TABLE.claim(handle.into()).map(take).map_err(|_| INVALID_ARGUMENT)
-}
-
-fn take(claim: Claim<'_, Entry>) -> Object {
-    match claim.take() {
+    let ended = TABLE.end(handle.into()).ok_or(INVALID_ARGUMENT)?;
+    Ok(match ended.take() {
         Ok(entry) => entry.object,
-        Err(claim) => {
-            let object = claim.object.clone();
-            claim.end();
-            object
-        }
-    }
+        Err(entry) => entry.object.clone(),
+    })
 }
 
 /// Ends a handle if what it refers to can be turned into what the caller wants; else it stays as it is.

@@ -8,7 +8,7 @@
 //! | state | `VALID` | `CLAIMED` | count | left by |
 //! |---|---|---|---|---|
 //! | vacant | – | – | 0 | [`Slab::insert`], by whoever was given the index |
-//! | there | yes | – | any | [`Slab::borrow`] and its end; [`Slab::claim`] |
+//! | there | yes | – | any | [`Slab::borrow`] and its end; [`Slab::claim`], [`Slab::end`] |
 //! | claimed | – | yes | ≥ 1, the claim is one | borrows that end; the claim's end, back to *there* or on to *ended* |
 //! | ended | – | – | ≥ 1 | borrows that end; the last one takes the value out and makes the slot vacant |
 
@@ -122,6 +122,14 @@ impl<T, const INDEX_BITS: u32, const GENERATION_BITS: u32> Slab<T, INDEX_BITS, G
         }
     }
 
+    /// Ends a number whose value is not claimed.
+    #[inline]
+    pub(crate) fn end(&self, number: u64) -> Option<Ended<'_, T>> {
+        let (user, generation) = self.find(number)?;
+        let use_ended = |word: u64| word - VALID + 1;
+        user.begin(generation, use_ended).then(|| Ended(user, PhantomData))
+    }
+
     /// Claims a value once nobody else has.
     #[inline]
     pub(crate) fn claim_in_turn(&self, number: u64) -> Option<Claim<'_, T>> {
@@ -144,16 +152,7 @@ impl<T, const INDEX_BITS: u32, const GENERATION_BITS: u32> Slab<T, INDEX_BITS, G
         T: Sync,
     {
         let (user, generation) = self.find(number)?;
-        let mut word = user.slot.word.load(Ordering::Relaxed);
-        loop {
-            if word >> GENERATION != generation || word & VALID == 0 || word & COUNT == COUNT {
-                return None;
-            }
-            match user.slot.word.compare_exchange_weak(word, word + 1, Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => return Some(Borrowed(user, PhantomData)),
-                Err(other) => word = other,
-            }
-        }
+        user.begin(generation, |word| word + 1).then(|| Borrowed(user, PhantomData))
     }
 
     /// How many more values this thread could add.
@@ -210,6 +209,21 @@ struct User<'a, T> {
 }
 
 impl<T> User<'_, T> {
+    /// Becomes a user of a value that is there, by the change of the word that is given. False if it is not there.
+    #[inline]
+    fn begin(&self, generation: u64, change: impl Fn(u64) -> u64) -> bool {
+        let mut word = self.slot.word.load(Ordering::Relaxed);
+        loop {
+            if word >> GENERATION != generation || word & VALID == 0 || word & COUNT == COUNT {
+                return false;
+            }
+            match self.slot.word.compare_exchange_weak(word, change(word), Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(other) => word = other,
+            }
+        }
+    }
+
     #[inline]
     fn value(&self) -> &T {
         // SAFETY: a value is written only while the slot is vacant, and taken out, or lent to be changed, only by its
@@ -234,6 +248,19 @@ impl<T> User<'_, T> {
         self.indices.give(self.index);
         self.slot.note_end_of_claim(before);
         value
+    }
+
+    /// Takes the value out unless others use it too. If it does, this is a user no more.
+    ///
+    /// # Safety
+    /// The number is not valid, so that nobody begins to use the value.
+    #[inline]
+    unsafe fn take_if_only_user(&self) -> Option<T> {
+        if self.slot.word.load(Ordering::Relaxed) & COUNT != 1 {
+            return None;
+        }
+        // SAFETY: by this function's contract, and as nobody else is counted.
+        unsafe { self.vacate() }
     }
 
     /// Is a user no more, and what is `claimed` no more either. If nobody uses a value that has ended, it is dropped.
@@ -268,6 +295,33 @@ impl<T: Sync> Drop for Borrowed<'_, T> {
     }
 }
 
+/// The use of a value whose number has ended.
+pub(crate) struct Ended<'a, T>(User<'a, T>, PhantomData<&'a mut T>);
+
+impl<T> Ended<'_, T> {
+    /// Takes the value out. While others still use it, this comes back.
+    #[inline]
+    pub(crate) fn take(self) -> Result<T, Self> {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: the number is not valid.
+        unsafe { this.0.take_if_only_user() }.ok_or_else(|| ManuallyDrop::into_inner(this))
+    }
+}
+
+impl<T> Deref for Ended<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.value()
+    }
+}
+
+impl<T> Drop for Ended<'_, T> {
+    fn drop(&mut self) {
+        self.0.leave(0);
+    }
+}
+
 /// The right to take a value out. Dropped, it leaves it there for others to find.
 pub(crate) struct Claim<'a, T>(User<'a, T>, PhantomData<&'a mut T>);
 
@@ -283,16 +337,9 @@ impl<T> Claim<'_, T> {
     /// Takes the value out for good. While others still use it, the claim comes back.
     #[inline]
     pub(crate) fn take(self) -> Result<T, Self> {
-        if self.0.slot.word.load(Ordering::Relaxed) & COUNT != 1 {
-            return Err(self);
-        }
         let this = ManuallyDrop::new(self);
-        // SAFETY: while there is a claim the number is not valid and nobody begins to use the value, so this is its
-        // only user.
-        match unsafe { this.0.vacate() } {
-            Some(value) => Ok(value),
-            None => unreachable!("a claimed value is there"),
-        }
+        // SAFETY: while there is a claim the number is not valid.
+        unsafe { this.0.take_if_only_user() }.ok_or_else(|| ManuallyDrop::into_inner(this))
     }
 
     /// Ends the number. The value is dropped when nobody uses it any more.
@@ -444,10 +491,12 @@ mod tests {
         let (one, other) = (slab.borrow(number).unwrap(), slab.borrow(number).unwrap());
         let mut claim = slab.claim(number).unwrap();
         assert!(claim.get_mut().is_none());
-        let claim = claim.take().err().unwrap();
+        drop(claim.take().err().unwrap());
+        let ended = slab.end(number).unwrap().take().err().unwrap();
         drop(one);
-        claim.end();
-        assert!(slab.borrow(number).is_none());
+        assert_eq!(slab.claim(number).err(), Some(Refused::Unknown));
+        assert!(slab.borrow(number).is_none() && slab.end(number).is_none());
+        drop(ended);
         assert_eq!(COUNT.load(Ordering::Relaxed), 1);
         drop(other);
         assert_eq!(COUNT.load(Ordering::Relaxed), 0);
@@ -468,7 +517,7 @@ mod tests {
                         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                         let place = &numbers[(random >> 33) as usize % numbers.len()];
                         let number = place.load(Ordering::Relaxed);
-                        match (random >> 40) % 4 {
+                        match (random >> 40) % 6 {
                             0 => {
                                 let fresh = slab.insert((Counted::new(&COUNT), random, random)).unwrap();
                                 let old = place.swap(fresh, Ordering::Relaxed);
@@ -477,6 +526,12 @@ mod tests {
                                 }
                             }
                             1 => {
+                                if let Some(Err(value)) = slab.end(number).map(Ended::take) {
+                                    let (_, one, other) = &*value;
+                                    assert_eq!(one, other);
+                                }
+                            }
+                            2 => {
                                 if let Ok(claim) = slab.claim(number) {
                                     let (_, one, other) = &*claim;
                                     assert_eq!(one, other);

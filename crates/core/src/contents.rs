@@ -65,6 +65,7 @@ impl Contents {
         }
     }
 
+    #[inline]
     pub(crate) fn attachments(&self) -> &[Attachment] {
         self.attached.as_deref().map_or(&[], |attached| &attached.attachments)
     }
@@ -74,6 +75,7 @@ impl Contents {
     }
 
     /// How many bytes the payload can have at its present address. Storage beyond the limit is of no use.
+    #[inline]
     pub(crate) fn room(&self) -> usize {
         self.payload.capacity().min(max_message_bytes()).max(self.payload.len())
     }

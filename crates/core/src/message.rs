@@ -110,22 +110,19 @@ impl Message {
     }
 
     /// True if nothing was attached yet.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// True if there is nothing but a payload, if that: sending or dropping the message runs no code of the program's
-    /// and closes nothing.
-    pub fn is_plain(&self) -> bool {
-        self.0.as_ref().is_none_or(|contents| contents.context.is_none() && contents.attached.is_none())
-    }
-
     /// True if there is a payload, committed or not.
+    #[inline]
     pub fn has_payload(&self) -> bool {
         self.serialized().is_some()
     }
 
     /// True if there is a committed payload.
+    #[inline]
     pub fn is_committed(&self) -> bool {
         self.serialized().is_some_and(|contents| contents.is_committed)
     }
@@ -138,6 +135,7 @@ impl Message {
     // ---- contexts ----------------------------------------------------------------------------------------
 
     /// The context, if the message carries one.
+    #[inline]
     pub fn context(&self) -> Option<&dyn Context> {
         self.0.as_ref()?.context.as_deref()
     }
@@ -225,6 +223,7 @@ impl Message {
 
     /// Fixes the payload at `num_bytes`, at least its present length and at most its storage. On a message that
     /// is committed this only checks the size.
+    #[inline]
     pub fn commit(&mut self, num_bytes: usize) -> Result<(), AttachError> {
         let Some(contents) = self.serialized_mut() else { return Err(AttachError::FailedPrecondition) };
         if num_bytes < contents.payload.len() || num_bytes > contents.room() {
@@ -244,22 +243,26 @@ impl Message {
         }
     }
 
+    #[inline]
     fn uncommitted(&mut self) -> Option<&mut Contents> {
         self.serialized_mut().filter(|contents| !contents.is_committed)
     }
 
     /// The payload; empty if there is none.
+    #[inline]
     pub fn payload(&self) -> &[u8] {
         self.serialized().map_or(&[], |contents| contents.payload.bytes())
     }
 
     /// The payload, to be written to; empty if there is none.
+    #[inline]
     pub fn payload_mut(&mut self) -> &mut [u8] {
         self.serialized_mut().map_or(&mut [], |contents| contents.payload.bytes_mut())
     }
 
     /// The storage of the payload: its bytes and the room behind them. Its address is a multiple of 16 and stays
     /// the same until the payload grows.
+    #[inline]
     pub fn storage_mut(&mut self) -> &mut [u8] {
         let Some(contents) = self.serialized_mut() else { return &mut [] };
         let room = contents.room();
@@ -267,6 +270,7 @@ impl Message {
     }
 
     /// How many attachments there are, or were before they were taken.
+    #[inline]
     pub fn num_attachments(&self) -> usize {
         self.serialized().map_or(0, |contents| contents.attachments().len())
     }
@@ -289,6 +293,7 @@ impl Message {
     }
 
     /// Commits an uncommitted payload as it is.
+    #[inline]
     pub fn commit_as_is(&mut self) {
         if let Some(contents) = self.serialized_mut() {
             contents.is_committed = true;
@@ -296,6 +301,7 @@ impl Message {
     }
 
     /// What a write does before it sends. Attachments that were taken out are not sent again.
+    #[inline]
     pub(crate) fn prepare_to_send(&mut self) {
         if let Some(contents) = self.serialized_mut() {
             contents.sender = None;
@@ -318,6 +324,7 @@ impl Message {
     }
 
     /// Makes the message empty; what it held is closed or destroyed.
+    #[inline]
     fn clear(&mut self) {
         if let Some(contents) = self.0.take() {
             contents.recycle();
@@ -329,6 +336,7 @@ impl Message {
 const MIN_ROOM: usize = 64;
 
 impl Drop for Message {
+    #[inline]
     fn drop(&mut self) {
         if is_forked() {
             // What it carries is the parent's.

@@ -1,6 +1,6 @@
 //! Message pipes.
 
-use crate::deferred::Deferred;
+use crate::deferred::{Deferred, as_one_call};
 use crate::limits::max_message_bytes;
 use crate::message::Message;
 use crate::node::{Node, RoutingNode, apply, drain_before, note_change, transmit};
@@ -96,11 +96,12 @@ impl Pipe {
             Err(unsent) => unsent,
         };
         match unsent {
-            Unsent::NotPortable(mut message) => match message.serialize() {
+            // What the serializer makes due runs when the message is sent.
+            Unsent::NotPortable(mut message) => as_one_call(|| match message.serialize() {
                 Ok(()) if is_forked() => Err((SendError::NotOpen, message)),
                 Ok(()) => self.send(message),
                 Err(_) => Err((SendError::NotSerializable, message)),
-            },
+            }),
             Unsent::NotOpen(message) => Err((SendError::NotOpen, message)),
             Unsent::PeerClosed(message) => Err((SendError::PeerClosed, message)),
             Unsent::BadCargo(message) => Err((SendError::BadCargo, message)),

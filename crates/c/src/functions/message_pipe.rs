@@ -57,8 +57,8 @@ pub extern "C" fn MojoWriteMessage(
         })
     };
     match messages::remove(message) {
-        Ok(message) if message.is_plain() => code(write(message)),
-        // What a serializer makes due runs when the message is sent.
+        Ok(message) if message.num_attachments() == 0 => code(write(message)),
+        // What the serializers of messages that wait at an attached pipe make due runs when this one is sent.
         Ok(message) => as_one_call(|| code(write(message))),
         Err(code) => code,
     }
