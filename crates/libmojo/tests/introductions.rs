@@ -159,8 +159,7 @@ fn a_chain_of_nodes_that_each_know_the_next_becomes_one_where_all_do() {
 
 /// True if every link goes over shared memory, or none ever will.
 fn has_settled(node: &Node) -> bool {
-    let is_without = std::env::var_os("LIBMOJO_SHARED_MEMORY").is_some_and(|value| value == "0");
-    is_without || node.snapshot().links.iter().all(|link| link.is_in_shared_memory)
+    !links_share_memory() || node.snapshot().links.iter().all(|link| link.is_in_shared_memory)
 }
 
 #[test]

@@ -336,6 +336,13 @@ pub fn recording() -> (Arc<Mutex<Vec<ProcessError>>>, ErrorHandler) {
     (errors, Arc::new(move |error: &ProcessError| recorded.lock().unwrap().push(error.clone())))
 }
 
+// ---- carriers --------------------------------------------------------------------------------------------
+
+/// True unless everything between processes goes over sockets in this run.
+pub fn links_share_memory() -> bool {
+    std::env::var_os("LIBMOJO_SHARED_MEMORY").is_none_or(|value| value != "0")
+}
+
 // ---- chance ----------------------------------------------------------------------------------------------
 
 /// Small and repeatable pseudo-random numbers.
