@@ -15,6 +15,7 @@ use libmojo_platform::{Socket, random};
 use libmojo_ports::NodeName;
 use libmojo_sync::{Arc, Mutex, Rank};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// Who has made an introduction, and that node's number for it.
 pub(super) type IntroductionId = (NodeName, u64);
@@ -27,11 +28,17 @@ struct Table {
     /// The introduction by which this node speaks to each of two others about the other one, the lower name first: the
     /// first that was completed. There can be more than one link between those two, and whoever tells two nodes how
     /// to reach each other has to mean the same link when it speaks to one as when it speaks to the other.
-    spoken: HashMap<[NodeName; 2], IntroductionId>,
+    spoken: HashMap<[NodeName; 2], Spoken>,
     last_number: u64,
     /// The lower name first.
     numbers: HashMap<[NodeName; 2], u64>,
     by_number: HashMap<u64, Introduction>,
+}
+
+struct Spoken {
+    introduction: IntroductionId,
+    /// The link between the two is gone. What was said to one of them before is still to be said to the other.
+    is_over: bool,
 }
 
 struct Introduction {
@@ -112,22 +119,25 @@ impl Introductions {
 
     /// Speaks by an introduction that is complete, unless it does so by another.
     fn speak(&self, pair: [NodeName; 2], introduction: IntroductionId) {
-        self.0.lock().spoken.entry(sorted(pair)).or_insert(introduction);
+        let mut table = self.0.lock();
+        let spoken = Spoken { introduction, is_over: false };
+        match table.spoken.entry(sorted(pair)) {
+            Entry::Occupied(mut known) if known.get().is_over => drop(known.insert(spoken)),
+            Entry::Occupied(_) => {}
+            Entry::Vacant(vacant) => drop(vacant.insert(spoken)),
+        }
     }
 
-    /// Ceases to speak by an introduction. True if it has done so.
+    /// Begins nothing more by an introduction, as its link is gone. True if it has spoken by it.
     fn cease(&self, pair: [NodeName; 2], introduction: IntroductionId) -> bool {
         let mut table = self.0.lock();
-        let is_spoken = table.spoken.get(&sorted(pair)) == Some(&introduction);
-        if is_spoken {
-            table.spoken.remove(&sorted(pair));
-        }
-        is_spoken
+        let known = table.spoken.get_mut(&sorted(pair)).filter(|known| known.introduction == introduction);
+        known.is_some_and(|known| !std::mem::replace(&mut known.is_over, true))
     }
 
     /// The introduction by which to speak to a node about another one.
     pub(super) fn spoken_of(&self, to: NodeName, about: NodeName) -> Option<IntroductionId> {
-        self.0.lock().spoken.get(&sorted([to, about])).copied()
+        self.0.lock().spoken.get(&sorted([to, about])).map(|known| known.introduction)
     }
 
     /// The other one of two that this node has introduced.
@@ -313,4 +323,28 @@ pub(super) fn report_end(node: &RoutingNode, link: &Link) {
 
 fn new_name() -> NodeName {
     NodeName(u128::from_le_bytes(random::<16>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_speaks_by_the_first_introduction_until_its_link_is_gone_and_another_is_complete() {
+        let introductions = Introductions::new();
+        let [a, b, by] = [1, 2, 3].map(NodeName);
+        let speaks = || [introductions.spoken_of(a, b), introductions.spoken_of(b, a)];
+        assert_eq!(speaks(), [None; 2]);
+        introductions.speak([a, b], (by, 1));
+        introductions.speak([b, a], (by, 2));
+        assert_eq!(speaks(), [Some((by, 1)); 2]);
+        assert!(!introductions.cease([a, b], (by, 2)), "it does not speak by this one");
+        assert!(introductions.cease([b, a], (by, 1)));
+        assert!(!introductions.cease([a, b], (by, 1)), "no more");
+        assert_eq!(speaks(), [Some((by, 1)); 2], "of what it has begun to speak of");
+        introductions.speak([a, b], (by, 2));
+        assert_eq!(speaks(), [Some((by, 2)); 2]);
+        introductions.forget(b);
+        assert_eq!(speaks(), [None; 2]);
+    }
 }
