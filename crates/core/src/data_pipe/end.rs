@@ -82,6 +82,15 @@ impl State {
         self.amount(ring, role).min(ring.place(self.own).1)
     }
 
+    /// True if there is nothing to hear of at the moment.
+    fn is_idle(&self, ring: &Ring, role: Role) -> bool {
+        !self.is_corrupt
+            && match role {
+                Role::Consumer => !self.has_new(),
+                Role::Producer => self.amount(ring, role) == 0,
+            }
+    }
+
     fn has_new(&self) -> bool {
         self.peer > self.asked_at
     }
@@ -204,29 +213,30 @@ impl End {
     /// Tells the observers that something may have changed, and asks to be poked for what they then wait for.
     pub(crate) fn evaluate(&self, deferred: &mut Deferred) {
         while self.observers.any() {
+            let was_idle = self.state.lock().is_idle(&self.ring, self.role);
             self.observers.notify(deferred);
-            if !self.has_changed_while_asking() {
+            if !self.has_changed_while_asking(was_idle) {
                 return;
             }
         }
     }
 
     /// Raises this end's flag if there is nothing more for it to hear of at the moment. True if just then there
-    /// was.
-    fn has_changed_while_asking(&self) -> bool {
+    /// was, or since it was idle before the observers were told: one of them, or anybody else, may have been the first to
+    /// look, and then the others do not know.
+    fn has_changed_while_asking(&self, was_idle: bool) -> bool {
         let mut state = self.state.lock();
-        let is_idle = |state: &State| match self.role {
-            Role::Consumer => !state.has_new(),
-            Role::Producer => state.amount(&self.ring, self.role) == 0,
-        };
-        if state.place != Place::Open || state.is_corrupt || !is_idle(&state) {
+        if state.place != Place::Open {
             return false;
+        }
+        if !state.is_idle(&self.ring, self.role) {
+            return was_idle;
         }
         let wants = self.ring.wants(self.role);
         wants.store(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         state.look(&self.ring, self.role);
-        !is_idle(&state) || state.is_corrupt
+        !state.is_idle(&self.ring, self.role)
     }
 
     /// Lays open what is there in one piece, if anything.
