@@ -100,6 +100,8 @@ impl Link {
     /// Asks the other side to call when there is room. True if by then there is.
     fn ask_for_room(&self) -> bool {
         let Some(region) = self.region.get() else { return false };
+        // Whoever is called looks for room only if something waits for it.
+        self.attendance.set_waiting_for_room(true);
         region.own_wanted_word().store(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         region.has_room()
