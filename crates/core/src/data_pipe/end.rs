@@ -9,7 +9,7 @@ use crate::object::TransitError;
 use crate::observe::Observers;
 use crate::pipe::{Port, apply_sent};
 use crate::signals::{Signals, SignalsState};
-use libmojo_sync::atomic::{Ordering, fence};
+use crate::words::{request, seen, show};
 use libmojo_sync::{Arc, Mutex, MutexGuard, Rank, Weak};
 
 /// One end of a data pipe.
@@ -56,9 +56,9 @@ impl State {
         let (newest, lowest, highest) = match role {
             Role::Consumer => {
                 let highest = self.own.saturating_add(u64::from(ring.capacity));
-                (ring.index(Role::Producer).load(Ordering::Acquire), self.peer, highest)
+                (seen(ring.index(Role::Producer)), self.peer, highest)
             }
-            Role::Producer => (ring.index(Role::Consumer).load(Ordering::Acquire), self.peer, self.own),
+            Role::Producer => (seen(ring.index(Role::Consumer)), self.peer, self.own),
         };
         let is_whole = newest % u64::from(ring.element) == 0;
         if (lowest..=highest).contains(&newest) && is_whole {
@@ -193,15 +193,11 @@ impl End {
     /// Moves this end's index by `amount` and lets the other end know if it wants to.
     pub(super) fn advance(&self, mut state: MutexGuard<'_, State>, amount: u32) {
         state.own += u64::from(amount);
-        // Pairs with the acquiring load in `State::look`: whoever sees the index sees the bytes.
-        self.ring.index(self.role).store(state.own, Ordering::Release);
+        show(self.ring.index(self.role), state.own);
         drop(state);
-        // The index is published before the flag is looked at, and the other end raises its flag before it looks
-        // at the index again: in the one order of all these fences, one of the two sees the other.
-        fence(Ordering::SeqCst);
         let wants = self.ring.wants(if self.role == Role::Producer { Role::Consumer } else { Role::Producer });
         let mut deferred = Deferred::new();
-        if wants.load(Ordering::Relaxed) != 0 && wants.swap(0, Ordering::Relaxed) != 0 {
+        if request::take(wants, || true) {
             let node = self.control.node();
             if let Ok(sent) = node.send(&self.control, Message::with_payload(&[])) {
                 apply_sent(&self.control, sent, &mut deferred);
@@ -232,10 +228,7 @@ impl End {
         if !state.is_idle(&self.ring, self.role) {
             return was_idle;
         }
-        let wants = self.ring.wants(self.role);
-        wants.store(1, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        state.look(&self.ring, self.role);
+        request::ask(self.ring.wants(self.role), || state.look(&self.ring, self.role));
         !state.is_idle(&self.ring, self.role)
     }
 
