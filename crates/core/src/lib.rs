@@ -9,7 +9,7 @@
 //! | [`pipe`], [`data_pipe`], [`buffer`], [`platform_handle`] | the transferable objects |
 //! | [`watcher`], [`wait`], `observe` | hearing of changes: callbacks, blocked threads, tasks |
 //! | `patience`, `park` | waiting awake, and asleep |
-//! | `ring` | bytes in a circle, in memory that processes share |
+//! | `ring`, `words` | bytes in a circle, in memory that processes share, and the words that go with them |
 //! | [`object`] | any of them, as a handle table or a message sees it |
 //! | [`invitation`], [`node`] | other processes: links, frames, the I/O thread |
 //! | `deferred` | foreign code that is due, and when it runs |
@@ -38,6 +38,7 @@ pub mod signals;
 mod stock;
 pub mod wait;
 pub mod watcher;
+mod words;
 
 pub use deferred::{Deferred, as_one_call};
 pub use libmojo_platform::{

@@ -9,7 +9,8 @@ use libmojo::{
 };
 use std::io::ErrorKind;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use worlds::*;
 
@@ -169,6 +170,33 @@ fn a_node_that_the_program_drives_has_no_thread() {
     let (c, d) = link(&here, &there);
     assert_connected(&c, &d);
     drop((a, b, c, d));
+    finish(alone, &[&here, &there]);
+}
+
+#[test]
+fn a_driver_that_does_not_take_all_that_there_is_asks_to_be_called_again() {
+    let (alone, here, there) = (alone(), Node::new(), Node::new());
+    let _watchdog = watchdog();
+    let mut driver = here.drive().unwrap();
+    let (a, b) = link(&here, &there);
+    let (a, b, num_taken) = (Arc::new(a), Arc::new(b), Arc::new(AtomicUsize::new(0)));
+    let watcher = Arc::new_cyclic(|watcher: &Weak<Watcher>| {
+        let (watcher, a, b, num_taken) = (watcher.clone(), a.clone(), b.clone(), num_taken.clone());
+        Watcher::new(move |event| {
+            if event.event == WatchEvent::Satisfied {
+                a.try_recv().unwrap();
+                num_taken.fetch_add(1, Ordering::SeqCst);
+                // So there is always more.
+                send(&b, "one of many");
+                watcher.upgrade().unwrap().arm(0).unwrap();
+            }
+        })
+    });
+    watcher.watch(&*a, Signals::READABLE, 1).unwrap();
+    watcher.arm(0).unwrap();
+    send(&b, "the first");
+    drive_until(&mut driver, || num_taken.load(Ordering::SeqCst) > 1000);
+    drop((watcher, driver, a, b));
     finish(alone, &[&here, &there]);
 }
 

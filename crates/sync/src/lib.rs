@@ -15,5 +15,5 @@ mod primitives;
 mod rank;
 
 pub use mutex::{Condvar, Mutex, MutexGuard};
-pub use primitives::{Arc, OnceLock, Weak, atomic, thread_local};
+pub use primitives::{Arc, OnceLock, Weak, atomic, modelled, thread_local};
 pub use rank::{Held, Rank, assert_unlocked};

@@ -1,5 +1,5 @@
 //! What everything else is made of: the standard library's primitives or, when compiled with `--cfg shuttle`, ones that
-//! let a test decide which thread runs next.
+//! let a test decide which thread runs next. With `--cfg loom`, some of them are a model's.
 //!
 //! A configuration option that only the one who compiles can set is no feature that some dependency could turn on.
 
@@ -28,6 +28,16 @@ pub mod atomic {
     pub fn fence(_: Ordering) {
         shuttle::thread::sleep(std::time::Duration::ZERO);
     }
+}
+
+pub mod modelled {
+    //! The atomics of protocols between processes: with `--cfg loom`, ones that let a model try all orders in which their
+    //! changes can be seen. Only models run then, and all else remains the standard library's.
+
+    #[cfg(not(loom))]
+    pub use super::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+    #[cfg(loom)]
+    pub use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 }
 
 #[cfg(shuttle)]

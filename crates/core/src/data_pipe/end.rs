@@ -9,7 +9,7 @@ use crate::object::TransitError;
 use crate::observe::Observers;
 use crate::pipe::{Port, apply_sent};
 use crate::signals::{Signals, SignalsState};
-use libmojo_sync::atomic::{Ordering, fence};
+use crate::words::{request, seen, show};
 use libmojo_sync::{Arc, Mutex, MutexGuard, Rank, Weak};
 
 /// One end of a data pipe.
@@ -56,9 +56,9 @@ impl State {
         let (newest, lowest, highest) = match role {
             Role::Consumer => {
                 let highest = self.own.saturating_add(u64::from(ring.capacity));
-                (ring.index(Role::Producer).load(Ordering::Acquire), self.peer, highest)
+                (seen(ring.index(Role::Producer)), self.peer, highest)
             }
-            Role::Producer => (ring.index(Role::Consumer).load(Ordering::Acquire), self.peer, self.own),
+            Role::Producer => (seen(ring.index(Role::Consumer)), self.peer, self.own),
         };
         let is_whole = newest % u64::from(ring.element) == 0;
         if (lowest..=highest).contains(&newest) && is_whole {
@@ -80,6 +80,15 @@ impl State {
     /// Bytes in one piece.
     fn contiguous(&self, ring: &Ring, role: Role) -> u32 {
         self.amount(ring, role).min(ring.place(self.own).1)
+    }
+
+    /// True if there is nothing to hear of at the moment.
+    fn is_idle(&self, ring: &Ring, role: Role) -> bool {
+        !self.is_corrupt
+            && match role {
+                Role::Consumer => !self.has_new(),
+                Role::Producer => self.amount(ring, role) == 0,
+            }
     }
 
     fn has_new(&self) -> bool {
@@ -184,15 +193,11 @@ impl End {
     /// Moves this end's index by `amount` and lets the other end know if it wants to.
     pub(super) fn advance(&self, mut state: MutexGuard<'_, State>, amount: u32) {
         state.own += u64::from(amount);
-        // Pairs with the acquiring load in `State::look`: whoever sees the index sees the bytes.
-        self.ring.index(self.role).store(state.own, Ordering::Release);
+        show(self.ring.index(self.role), state.own);
         drop(state);
-        // The index is published before the flag is looked at, and the other end raises its flag before it looks
-        // at the index again: in the one order of all these fences, one of the two sees the other.
-        fence(Ordering::SeqCst);
         let wants = self.ring.wants(if self.role == Role::Producer { Role::Consumer } else { Role::Producer });
         let mut deferred = Deferred::new();
-        if wants.load(Ordering::Relaxed) != 0 && wants.swap(0, Ordering::Relaxed) != 0 {
+        if request::take(wants, || true) {
             let node = self.control.node();
             if let Ok(sent) = node.send(&self.control, Message::with_payload(&[])) {
                 apply_sent(&self.control, sent, &mut deferred);
@@ -204,29 +209,27 @@ impl End {
     /// Tells the observers that something may have changed, and asks to be poked for what they then wait for.
     pub(crate) fn evaluate(&self, deferred: &mut Deferred) {
         while self.observers.any() {
+            let was_idle = self.state.lock().is_idle(&self.ring, self.role);
             self.observers.notify(deferred);
-            if !self.has_changed_while_asking() {
+            if !self.has_changed_while_asking(was_idle) {
                 return;
             }
         }
     }
 
     /// Raises this end's flag if there is nothing more for it to hear of at the moment. True if just then there
-    /// was.
-    fn has_changed_while_asking(&self) -> bool {
+    /// was, or since it was idle before the observers were told: one of them, or anybody else, may have been the first to
+    /// look, and then the others do not know.
+    fn has_changed_while_asking(&self, was_idle: bool) -> bool {
         let mut state = self.state.lock();
-        let is_idle = |state: &State| match self.role {
-            Role::Consumer => !state.has_new(),
-            Role::Producer => state.amount(&self.ring, self.role) == 0,
-        };
-        if state.place != Place::Open || state.is_corrupt || !is_idle(&state) {
+        if state.place != Place::Open {
             return false;
         }
-        let wants = self.ring.wants(self.role);
-        wants.store(1, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        state.look(&self.ring, self.role);
-        !is_idle(&state) || state.is_corrupt
+        if !state.is_idle(&self.ring, self.role) {
+            return was_idle;
+        }
+        request::ask(self.ring.wants(self.role), || state.look(&self.ring, self.role));
+        !state.is_idle(&self.ring, self.role)
     }
 
     /// Lays open what is there in one piece, if anything.

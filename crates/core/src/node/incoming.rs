@@ -136,7 +136,7 @@ pub(super) fn receive(node: &RoutingNode, link: &Arc<Link>) -> Drained {
 /// ended, the I/O thread finds that out.
 pub(crate) fn drain(node: &RoutingNode, link: &Arc<Link>) -> Drained {
     run(node, |drained| {
-        if link.is_waiting_for_room() {
+        if link.attendance.is_waiting_for_room() {
             link.flush();
         }
         let Some(mut incoming) = link.incoming.take(false) else { return };

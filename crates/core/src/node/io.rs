@@ -117,7 +117,7 @@ impl Driver {
             return None;
         }
         as_system(|| self.0.step(Some(Duration::ZERO)));
-        self.0.io.patience()
+        self.0.timeout(self.0.io.patience())
     }
 }
 
@@ -178,7 +178,7 @@ impl IoWork {
     /// Waits until there is something to do, or for so long, and does it. False if no link is left.
     fn step(&mut self, timeout: Option<Duration>) -> bool {
         let mut ready = std::mem::take(&mut self.ready);
-        let timeout = if self.attended.is_empty() { timeout } else { Some(Duration::ZERO) };
+        let timeout = self.timeout(timeout);
         // Without a poller there is nothing to go on with: as if every link had been lost.
         if let Err(error) = self.io.poller.wait(&mut ready, timeout) {
             for entry in self.node.data().links.all() {
@@ -224,6 +224,12 @@ impl IoWork {
         let goes_on = !self.node.data().links.take_idle_io();
         self.node.data().progress.note();
         goes_on
+    }
+
+    /// How long to wait although nothing happens, when it could be so long: not at all while regions are looked at, since
+    /// then nobody is called for what comes there.
+    fn timeout(&self, longest: Option<Duration>) -> Option<Duration> {
+        if self.attended.is_empty() { longest } else { Some(Duration::ZERO) }
     }
 
     /// Takes what other threads have left to this one.

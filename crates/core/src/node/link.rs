@@ -1,6 +1,5 @@
 //! One connection to another process: who is at the other side, and what the two are called.
 
-use super::attendance::Attendance;
 use super::incoming::Slot;
 use super::introduction::IntroductionId;
 use super::io::Io;
@@ -12,6 +11,7 @@ use super::{RoutingNode, Sender};
 use crate::invitation::{Arrivals, NamedPipe};
 use crate::limits::MAX_ACQUAINTANCES;
 use crate::message::Message;
+use crate::words::Attendance;
 use libmojo_platform::Socket;
 use libmojo_ports::{Event, NodeName};
 use libmojo_sync::atomic::{AtomicBool, Ordering};

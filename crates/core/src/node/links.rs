@@ -6,10 +6,11 @@ use super::link::{Link, LinkRole};
 use super::wire::{self, LinkNames, Part};
 use super::{RoutingNode, Sender};
 use crate::limits::{MAX_INTRODUCED_LINKS, MAX_KNOWN_LINKS};
+use crate::words::Quiet;
 use foldhash::fast::RandomState;
 use libmojo_platform::{Interest, Listener, Socket, is_forked, random};
 use libmojo_ports::NodeName;
-use libmojo_sync::atomic::{AtomicBool, Ordering, fence};
+use libmojo_sync::atomic::{AtomicBool, Ordering};
 use libmojo_sync::{Arc, Mutex, Rank};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -21,8 +22,7 @@ pub(crate) struct Links {
     have_begun: AtomicBool,
     /// Links whose other sides call nobody for messages, because nobody waits for any.
     quiet: Mutex<Vec<Arc<Link>>>,
-    /// Whether there are any, so that nobody pays for this otherwise.
-    are_any_quiet: AtomicBool,
+    are_any_quiet: Quiet,
 }
 
 struct Table {
@@ -161,32 +161,24 @@ impl Links {
             table: Mutex::new(Rank::Links, table),
             have_begun: AtomicBool::new(false),
             quiet: Mutex::new(Rank::Leaf, Vec::new()),
-            are_any_quiet: AtomicBool::new(false),
+            are_any_quiet: Quiet::new(),
         }
     }
 
     /// Notes that the other side of a link is about to be told to call nobody for messages.
     pub(super) fn list_quiet(&self, link: &Arc<Link>) {
-        let table = self.table.lock();
-        if table.by_token.contains_key(&link.token) {
-            self.quiet.lock().push(link.clone());
-        }
-        drop(table);
-        self.are_any_quiet.store(true, Ordering::SeqCst);
+        self.are_any_quiet.list(|| {
+            let table = self.table.lock();
+            if table.by_token.contains_key(&link.token) {
+                self.quiet.lock().push(link.clone());
+            }
+        });
     }
 
     /// Has all other sides call for messages from now on, because somebody has begun to wait for some. To be called
     /// after whatever that is can be seen.
     pub(crate) fn end_quiet(&self) {
-        fence(Ordering::SeqCst);
-        if !self.are_any_quiet.load(Ordering::Relaxed) {
-            return;
-        }
-        let quiet = {
-            let mut quiet = self.quiet.lock();
-            self.are_any_quiet.store(false, Ordering::SeqCst);
-            std::mem::take(&mut *quiet)
-        };
+        let quiet = self.are_any_quiet.end(|| std::mem::take(&mut *self.quiet.lock()));
         quiet.iter().filter(|link| link.end_quiet()).for_each(|link| link.hand_over());
     }
 

@@ -16,7 +16,6 @@ mod ring_reader;
 mod sending;
 mod snapshot;
 mod waiting;
-mod wake;
 mod wire;
 
 use crate::deferred::{Deferred, within_call};

@@ -7,6 +7,7 @@
 
 use super::frame::{WireError, violation};
 use crate::ring::Ring;
+use crate::words::{seen, show};
 use libmojo_platform::{Mapping, SharedMemory, current_processor};
 use libmojo_sync::Arc;
 use libmojo_sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -168,14 +169,14 @@ impl Region {
 
     fn is_filled(&self, lane: Lane) -> bool {
         let taken = self.taken.get(lane.number).map_or(0, |taken| taken.load(Ordering::Relaxed));
-        self.index(lane.tail).load(Ordering::Acquire) > taken
+        seen(self.index(lane.tail)) > taken
     }
 
     /// True if at least half of each outgoing lane is free.
     pub(super) fn has_room(&self) -> bool {
         [self.outgoing.frames, self.outgoing.bulk].into_iter().all(|lane| {
             let shown = self.shown.get(lane.number).map_or(0, |shown| shown.load(Ordering::Relaxed));
-            let head = self.index(lane.head).load(Ordering::Acquire);
+            let head = seen(self.index(lane.head));
             shown.saturating_sub(head) <= (lane.ring.capacity / 2) as u64
         })
     }
@@ -184,7 +185,7 @@ impl Region {
     pub(super) fn leaves_room(&self) -> bool {
         [self.incoming.frames, self.incoming.bulk].into_iter().all(|lane| {
             let taken = self.taken.get(lane.number).map_or(0, |taken| taken.load(Ordering::Relaxed));
-            let tail = self.index(lane.tail).load(Ordering::Acquire);
+            let tail = seen(self.index(lane.tail));
             tail.saturating_sub(taken) <= (lane.ring.capacity / 2) as u64
         })
     }
@@ -230,7 +231,7 @@ impl LaneWriter {
     /// How many bytes there is room for. Looks at what the reader says only if there seem to be fewer than `wanted`.
     pub(super) fn room(&mut self, region: &Region, wanted: usize) -> Result<usize, WireError> {
         if self.free() < wanted {
-            let head = region.index(self.lane.head).load(Ordering::Acquire);
+            let head = seen(region.index(self.lane.head));
             if head > self.tail {
                 return violation("the reader of a lane is ahead of its writer");
             }
@@ -264,7 +265,7 @@ impl LaneWriter {
         if let Some(shown) = region.shown.get(self.lane.number) {
             shown.store(self.tail, Ordering::Relaxed);
         }
-        region.index(self.lane.tail).store(self.tail, Ordering::Release);
+        show(region.index(self.lane.tail), self.tail);
     }
 
     /// Gives back the memory of the lane, if nothing lies in it. False if something does.
@@ -311,7 +312,7 @@ impl LaneReader {
     /// How many bytes can be read. Looks at what the writer says only if there seem to be fewer than `wanted`.
     pub(super) fn available(&mut self, region: &Region, wanted: usize) -> Result<usize, WireError> {
         if self.unread() < wanted {
-            let tail = region.index(self.lane.tail).load(Ordering::Acquire);
+            let tail = seen(region.index(self.lane.tail));
             if tail > self.head.saturating_add(self.lane.ring.capacity as u64) {
                 return violation("the writer of a lane is too far ahead of its reader");
             }
@@ -345,7 +346,7 @@ impl LaneReader {
             if let Some(taken) = region.taken.get(self.lane.number) {
                 taken.store(self.head, Ordering::Relaxed);
             }
-            region.index(self.lane.head).store(self.head, Ordering::Release);
+            show(region.index(self.lane.head), self.head);
         }
     }
 

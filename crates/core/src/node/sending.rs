@@ -4,9 +4,9 @@ use super::frame::{DOORBELL, OutFrame};
 use super::link::Link;
 use super::outgoing::{Outgoing, Progress, Written};
 use super::region::Region;
-use super::wake::{self, Call};
+use crate::words::request;
+use crate::words::wake::{self, Call};
 use libmojo_platform::{Interest, wake_one};
-use libmojo_sync::atomic::{Ordering, fence};
 use libmojo_sync::{Arc, MutexGuard};
 use std::io::IoSlice;
 use std::os::fd::AsFd;
@@ -100,9 +100,7 @@ impl Link {
     /// Asks the other side to call when there is room. True if by then there is.
     fn ask_for_room(&self) -> bool {
         let Some(region) = self.region.get() else { return false };
-        region.own_wanted_word().store(1, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        region.has_room()
+        self.attendance.ask_for_room(region.own_wanted_word(), || region.has_room())
     }
 
     fn wait_for_socket(&self, outgoing: &mut Outgoing, written: Written) {
@@ -176,9 +174,7 @@ impl Link {
     /// Tells the other side, if it has asked, that there is room for more.
     pub(super) fn offer_room(&self) {
         let Some(region) = self.region.get() else { return };
-        fence(Ordering::SeqCst);
-        let wanted = region.peer_wanted_word();
-        if wanted.load(Ordering::Relaxed) != 0 && region.leaves_room() && wanted.swap(0, Ordering::SeqCst) != 0 {
+        if request::take(region.peer_wanted_word(), || region.leaves_room()) {
             self.call_peer(true);
         }
     }

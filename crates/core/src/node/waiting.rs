@@ -4,10 +4,10 @@
 use super::RoutingNode;
 use super::incoming::drain;
 use super::link::Link;
-use super::wake::WAITER;
 use crate::park::Parker;
 use crate::patience::Patience;
 use crate::pipe::Port;
+use crate::words::wake::WAITER;
 use libmojo_platform::{MAX_WATCHED, Watched, can_watch_several};
 use libmojo_sync::Arc;
 use std::time::Instant;
@@ -66,7 +66,7 @@ impl Attending {
         let outcome = if self.0.iter().any(|(_, link)| link.has_work()) {
             true
         } else {
-            let words = announced.iter().filter_map(|link| link.sleep_word());
+            let words = announced.iter().filter_map(|link| link.wake_word());
             let words: Vec<_> = words.map(|word| Watched { word, value: WAITER, is_shared: true }).collect();
             parker.sleep(&words, deadline)
         };

@@ -2,6 +2,7 @@
 
 use crate::changes::{Change, any_change, message_arrives};
 use crate::{any, explore, pause, put_into_message, receive, send};
+use libmojo_core::data_pipe::{ReadInto, create_data_pipe};
 use libmojo_core::node::Node;
 use libmojo_core::object::Object;
 use libmojo_core::pipe::Pipe;
@@ -181,6 +182,23 @@ fn a_callback_that_reads_and_arms_again_gets_every_message() {
         assert!(witness.ready_count() < witness.arms.load(Ordering::SeqCst));
         b.close();
         d.close();
+    });
+}
+
+#[test]
+fn a_watch_is_ready_for_data_that_somebody_else_has_noticed_first() {
+    explore(|| {
+        let (producer, consumer) = create_data_pipe(&Node::new(), 1, 4).unwrap();
+        producer.write(b"1", true).unwrap();
+        let witness = Witness::new();
+        assert!(witness.watch(&Object::from(consumer.clone()), Signals::READABLE, 1));
+        at_once!(
+            consumer.read(ReadInto::Discard(1), true).unwrap(),
+            producer.write(b"2", true).unwrap(),
+            drop(consumer.signals()),
+        );
+        assert!(matches!(witness.arm(), Err(ArmError::Ready(_))));
+        Object::from(consumer).close();
     });
 }
 

@@ -5,20 +5,21 @@
 //! announcement, and takes it away when it calls. Between the two steps of each stands a fence: in the one order of all
 //! fences, one of the two sees the other. `docs/links.md` has the whole of it.
 
-use libmojo_sync::atomic::{AtomicU32, Ordering, fence};
+use super::Word;
+use libmojo_sync::modelled::{Ordering, fence};
 
 /// Nobody looks: the I/O thread is to be called. What a new region begins with.
-pub(super) const IO: u32 = 0;
+pub(crate) const IO: u32 = 0;
 /// Somebody looks, and will look once more after changing this.
-pub(super) const AWAKE: u32 = 1;
+pub(crate) const AWAKE: u32 = 1;
 /// Nobody looks because nobody waits for messages: only what is urgent calls the I/O thread.
-pub(super) const QUIET: u32 = 2;
+pub(crate) const QUIET: u32 = 2;
 /// A thread sleeps on this word.
-pub(super) const WAITER: u32 = 3;
+pub(crate) const WAITER: u32 = 3;
 
 /// Whom the sender has to call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Call {
+pub(crate) enum Call {
     Nobody,
     Io,
     Waiter,
@@ -26,7 +27,7 @@ pub(super) enum Call {
 
 /// Looks whom to call, after something was shown. Whoever gets an answer other than `Nobody` is the only one who does,
 /// and has to call.
-pub(super) fn call(word: &AtomicU32, is_urgent: bool) -> Call {
+pub(crate) fn call(word: &impl Word<u32>, is_urgent: bool) -> Call {
     fence(Ordering::SeqCst);
     match word.load(Ordering::Relaxed) {
         AWAKE => return Call::Nobody,
@@ -42,7 +43,7 @@ pub(super) fn call(word: &AtomicU32, is_urgent: bool) -> Call {
 }
 
 /// Says that somebody looks, if until now the I/O thread would have been called.
-pub(super) fn come(word: &AtomicU32) {
+pub(crate) fn come(word: &impl Word<u32>) {
     if word.load(Ordering::Relaxed) == IO {
         let _ = word.compare_exchange(IO, AWAKE, Ordering::SeqCst, Ordering::Relaxed);
     }
@@ -50,7 +51,7 @@ pub(super) fn come(word: &AtomicU32) {
 
 /// Says that nobody looks any more. True if things may have come that nobody was called for: then the caller looks once
 /// more.
-pub(super) fn go(word: &AtomicU32, next: u32) -> bool {
+pub(crate) fn go(word: &impl Word<u32>, next: u32) -> bool {
     let before = word.load(Ordering::Relaxed);
     // Somebody else has announced meanwhile, or nothing changes.
     if before == WAITER || before == next {
@@ -62,12 +63,12 @@ pub(super) fn go(word: &AtomicU32, next: u32) -> bool {
 }
 
 /// Announces a thread that is about to sleep on the word. It looks once more first.
-pub(super) fn announce_waiter(word: &AtomicU32) {
+pub(crate) fn announce_waiter(word: &impl Word<u32>) {
     word.swap(WAITER, Ordering::SeqCst);
     fence(Ordering::SeqCst);
 }
 
 /// Takes the announcement of a thread back that looks again; somebody may have called it meanwhile.
-pub(super) fn withdraw_waiter(word: &AtomicU32) {
+pub(crate) fn withdraw_waiter(word: &impl Word<u32>) {
     let _ = word.compare_exchange(WAITER, AWAKE, Ordering::SeqCst, Ordering::Relaxed);
 }
