@@ -209,7 +209,8 @@ impl<'a> Run<'a> {
     /// No step leaves more behind than it must: a move one proxy for each end that goes along, and where links are
     /// missing a relay for each direction too; a fuse two.
     fn check_proxies(&self) {
-        let done = || self.script.threads.iter().zip(&self.done).flat_map(|(ops, done)| &ops[..*done]);
+        let threads = self.script.threads.iter().zip(&self.done);
+        let done = || self.script.before.iter().chain(threads.clone().flat_map(|(ops, done)| &ops[..*done]));
         let inside = done().filter(|op| matches!(op, Op::Put(..))).count();
         let per_end = if self.script.topology == Topology::Mesh { 1 } else { 3 };
         let allowed = done().map(|op| match op {

@@ -62,6 +62,7 @@ impl World {
                 _ => 0,
             };
             let left = site.node.proxy_count();
+            assert_eq!(site.node.has_proxies(), left > 0);
             assert!(left <= allowed, "{left} proxies left in node {at}: {:#?}", site.node.named_ports());
         }
     }

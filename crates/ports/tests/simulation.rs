@@ -7,10 +7,12 @@
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "simulation/chains.rs"]
 mod chains;
+#[path = "simulation/hostile.rs"]
 mod hostile;
+#[path = "simulation/random.rs"]
 mod random;
-#[path = "../world/mod.rs"]
 mod world;
 
 use libmojo_ports::{Address, Body, Event, NodeName, PortDescriptor, PortName};

@@ -22,9 +22,10 @@
 //! nothing in a node that the comparison could forget.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "exploration/script.rs"]
 mod script;
+#[path = "exploration/search.rs"]
 mod search;
-#[path = "../world/mod.rs"]
 mod world;
 
 use script::Op::{self, Break, Close, Fuse, Kill, Move, Put, Receive, Send, SendBound};
