@@ -10,7 +10,7 @@ use std::time::Instant;
 fn numbered(number: usize) -> Message {
     let len = [10, 10, 1000, 100_000, 10, 2_000_000, 10][number % 7];
     let message = Message::new(&vec![number as u8; len]);
-    if number % 3 == 0 { message.with(file_in_memory(&number.to_string())) } else { message }
+    if number.is_multiple_of(3) { message.with(file_in_memory(&number.to_string())) } else { message }
 }
 
 /// Receives such messages, which must follow each other, to the end. Returns how many.
