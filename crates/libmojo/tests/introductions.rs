@@ -262,7 +262,7 @@ fn settle(drivers: &mut [&mut Driver]) {
         let mut polled = [PollFd::new(&**driver, PollFlags::IN)];
         poll(&mut polled, Some(&Timespec::default())).unwrap() > 0
     };
-    while let Some(at) = drivers.iter().position(|driver| is_ready(driver)) {
+    while let Some(at) = drivers.iter().position(is_ready) {
         assert_eq!(drivers[at].run_once(), None);
     }
 }
