@@ -106,15 +106,16 @@ pub(super) fn shut_down(node: &RoutingNode, deadline: Option<Instant>) -> bool {
 fn is_flushed(node: &RoutingNode) -> bool {
     let progress = &node.data().progress;
     let before = progress.taken();
-    let is_flushed = !node.holds_back()
-        && node.data().links.all().iter().all(|entry| match entry {
-            Entry::Link(link) if link.is_flushed() => true,
-            Entry::Link(link) => {
-                link.press();
-                false
-            }
-            Entry::Awaited(_) => true,
-        });
+    let mut is_flushed = true;
+    for entry in node.data().links.all() {
+        if let Entry::Link(link) = entry
+            && !link.is_flushed()
+        {
+            is_flushed = false;
+            link.press();
+        }
+    }
+    is_flushed = is_flushed && !node.holds_back();
     // A thread that is about it itself knows what it has done.
     is_flushed && (is_system_thread() || before.is_some() && progress.taken() == before)
 }
