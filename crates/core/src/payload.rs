@@ -57,18 +57,17 @@ impl Payload {
     }
 
     /// Room for what comes next behind the bytes that there are, for at most `wanted` bytes; at least one, if any is
-    /// wanted. It may hold bytes of other payloads, and is not part of this one until [noted](Self::note_arrival).
+    /// wanted. It may hold bytes of other payloads, and is not part of this one until [noted](Self::note_arrival). New
+    /// storage is taken only when the old one is full, and then with room for all that is wanted.
     pub(crate) fn room_for_arrival(&mut self, wanted: usize) -> &mut [u8] {
-        let end = self.len + wanted;
-        if end > self.storage_len() {
-            let mut blocks = stock::take(end.div_ceil(BLOCK));
-            if let (Some(to), Some(from)) =
-                (blocks.as_mut_bytes().get_mut(..self.len), self.blocks.as_bytes().get(..self.len))
-            {
-                to.copy_from_slice(from);
+        if self.len >= self.storage_len() && wanted > 0 {
+            let mut blocks = stock::take((self.len + wanted).div_ceil(BLOCK));
+            if let Some(to) = blocks.as_mut_bytes().get_mut(..self.len) {
+                to.copy_from_slice(self.bytes());
             }
             self.replace_storage(blocks);
         }
+        let end = self.storage_len().min(self.len + wanted);
         self.blocks.as_mut_bytes().get_mut(self.len..end).unwrap_or_default()
     }
 
@@ -169,6 +168,24 @@ mod tests {
         payload.set_len(20);
         assert_eq!(payload.bytes(), b"0123456789abcdef\0\0\0\0");
         assert_eq!(copy_of(&[1; 40]).bytes().as_ptr() as usize % BLOCK, 0);
+    }
+
+    #[test]
+    fn what_arrives_in_pieces_is_moved_only_when_its_storage_is_full() {
+        const ALL: usize = 40 << 20;
+        let (mut payload, mut num_moves) = (Payload::default(), 0);
+        while payload.len() < ALL {
+            let place = payload.bytes().as_ptr();
+            let room = payload.room_for_arrival((ALL - payload.len).min(payload.len.max(1 << 20)));
+            let count = room.len().min(65_536);
+            room[..count].fill((count % 251) as u8);
+            assert_ne!(count, 0);
+            payload.note_arrival(count);
+            num_moves += usize::from(payload.bytes().as_ptr() != place);
+        }
+        assert!(num_moves <= 8, "{num_moves} moves");
+        assert!(payload.bytes().iter().all(|byte| *byte == (65_536 % 251) as u8));
+        assert!(payload.room_for_arrival(0).is_empty());
     }
 
     #[test]
