@@ -2,7 +2,7 @@
 //!
 //! | order | what is done | answer |
 //! |---|---|---|
-//! | `invite` | starts another one | `PID`, with the pipe by which to give it orders |
+//! | `invite` | starts another one | the pipe by which to give it orders, and what it can be signalled by |
 //! | `keep NAME`, with something | keeps it under the name | |
 //! | `create NAME NAME` | makes a pipe | |
 //! | `stream NAME NAME` | makes a data pipe | |
@@ -19,14 +19,16 @@
 use crate::worlds::children::*;
 use crate::worlds::*;
 use libmojo::{Handle, Message, MessagePipe, Node};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::collections::HashMap;
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 
 /// A process that does what it is told.
 pub struct Servant {
     orders: MessagePipe,
-    pid: Pid,
+    /// Stands for this process and no other, also when it is gone and another one has its number.
+    process: OwnedFd,
 }
 
 /// The first one, which is this process's own child.
@@ -40,8 +42,8 @@ impl Root {
         let mut child = launch(node, child_serves);
         let (placeholder, _) = MessagePipe::create_on(node);
         let orders = std::mem::replace(&mut child.pipe, placeholder);
-        let pid = Pid::from_child(&child.process);
-        Self { servant: Servant { orders, pid }, child }
+        let process = process_of(&child);
+        Self { servant: Servant { orders, process }, child }
     }
 
     /// Waits until it, and all that it has started, have ended in good order. All pipes must be closed.
@@ -87,10 +89,9 @@ impl Servant {
     }
 
     pub fn invite(&self) -> Servant {
-        let mut answer = self.order("invite");
-        let pid = Pid::from_raw(text(&answer).parse().unwrap()).unwrap();
-        let orders = answer.take_handles().unwrap().remove(0).into_pipe().unwrap();
-        Servant { orders, pid }
+        let mut handles = self.order("invite").take_handles().unwrap();
+        let process = handles.remove(1).into_descriptor().unwrap();
+        Servant { orders: handles.remove(0).into_pipe().unwrap(), process }
     }
 
     /// Makes a pipe between two of them; both know their end by the name.
@@ -100,8 +101,13 @@ impl Servant {
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill_process(self.pid, signal).unwrap();
+        pidfd_send_signal(&self.process, signal).unwrap();
     }
+}
+
+/// A descriptor of a process that nobody has waited for yet.
+fn process_of(child: &Child) -> OwnedFd {
+    pidfd_open(Pid::from_child(&child.process), PidfdFlags::empty()).unwrap()
 }
 
 /// Waits until none of them passes anything on any more. Everything must be where it is to stay.
@@ -204,7 +210,7 @@ impl Household {
         let mut child = launch(Node::process(), child_serves);
         let (placeholder, _) = MessagePipe::create();
         let orders = std::mem::replace(&mut child.pipe, placeholder);
-        let answer = Message::from(child.process.id().to_string().as_str()).with(orders);
+        let answer = Message::from("").with(orders).with(process_of(&child));
         self.children.push(child);
         answer
     }
