@@ -3,7 +3,7 @@
 //! Events go from a port to one neighbour, its next or its previous hop. Those that go forward are numbered per
 //! hop, starting at 1 whenever a port gets a new peer, and are taken strictly in that order.
 
-use crate::{Address, NodeName, PortName};
+use crate::{Address, Amount, NodeName, PortName, Receiving, Sending};
 
 /// One event on its way from port to port.
 #[derive(Debug, Clone)]
@@ -46,6 +46,15 @@ pub enum Body<M> {
         /// How many more proxies may pass it on.
         hops_left: u16,
     },
+    /// What is taken behind this is to be counted, and credit returned for it. Numbered; passed on by proxies.
+    Meter {
+        /// Of how much credit is to be returned at a time.
+        step: Amount,
+        /// If the counting begins anew: how many messages that come behind this are not counted.
+        uncounted: Option<u64>,
+    },
+    /// So much was taken of what was counted, in addition to what was said before. Numbered; passed on by proxies.
+    Credit(Amount),
     /// From a port that has just come into being to the one it was moved from. Not numbered.
     Accepted,
     /// From a proxy back to its previous hop: please send directly to the port named. Not numbered; ignored
@@ -59,6 +68,11 @@ impl<M> Body<M> {
     pub fn is_numbered(&self) -> bool {
         !matches!(self, Body::Accepted | Body::ObserveProxy(_))
     }
+
+    /// True if it does not matter whether messages come before the event or behind it.
+    pub(crate) fn may_overtake(&self) -> bool {
+        matches!(self, Body::Closure | Body::Meter { .. } | Body::Credit(_))
+    }
 }
 
 impl<M> Event<M> {
@@ -67,13 +81,18 @@ impl<M> Event<M> {
         match &mut self.body {
             Body::Message { ports, .. } => ports.iter_mut().for_each(|port| port.rename_nodes(&rename)),
             Body::PreviousHop(address) | Body::ObserveProxy(address) => address.node = rename(address.node),
-            Body::Closure | Body::ObserveProxyAck | Body::Probe { .. } | Body::Accepted => {}
+            Body::Closure
+            | Body::ObserveProxyAck
+            | Body::Probe { .. }
+            | Body::Meter { .. }
+            | Body::Credit(_)
+            | Body::Accepted => {}
         }
     }
 }
 
 /// All that a node needs to know of a port that it is to take over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortDescriptor {
     /// The port's name in the receiving node, chosen by the sender.
     pub name: PortName,
@@ -83,6 +102,10 @@ pub struct PortDescriptor {
     pub previous: PortName,
     /// True if a user message was ever sent from this end.
     pub has_sent: bool,
+    /// The quota on what is sent, and how much of it is used, if there ever was one.
+    pub sending: Option<Box<Sending>>,
+    /// The quota on what is unread, and what the other end wants to have counted, if there ever was any.
+    pub receiving: Option<Box<Receiving>>,
 }
 
 impl PortDescriptor {

@@ -23,14 +23,16 @@ mod name;
 mod node;
 mod port;
 mod queue;
+mod quota;
 mod run;
 
 pub use effects::Effects;
 pub use event::{Body, Event, PortDescriptor};
 pub use inspect::{Inspection, Neighbour, PortRole};
 pub use name::{Address, NodeName, PortName};
-pub use node::{FuseError, Node, ReceiveError, SendError, Sent, Violation};
+pub use node::{FuseError, Node, ReceiveError, Received, SendError, Sent, Violation};
 pub use port::{Port, PortRef, Status};
+pub use quota::{Amount, Limits, Meter, Quotas, Receiving, Sending, Usage};
 
 /// What travels through pipes, and what the driver attaches to ports and nodes.
 pub trait Message: Sized + Send + 'static {
@@ -45,6 +47,9 @@ pub trait Message: Sized + Send + 'static {
     /// Turns the message into a form that can leave its node. May run foreign code; called with no lock held.
     /// False if that is impossible.
     fn make_portable(&mut self) -> bool;
+
+    /// How many bytes the payload has; none if the message is not portable.
+    fn num_bytes(&self) -> u64;
 
     /// True if `test` holds for a port that the message carries.
     fn any_port(&self, test: &mut dyn FnMut(&PortRef<Self>) -> bool) -> bool;

@@ -2,7 +2,7 @@
 
 use crate::port::{GONE, Hop, NAMED, Neighbour, Port, PortRef, Role, State, UNNAMED};
 use crate::run::Run;
-use crate::{Address, Body, Effects, Event, Message, NodeName, PortDescriptor, PortName};
+use crate::{Address, Amount, Body, Effects, Event, Message, NodeName, PortDescriptor, PortName, Quotas, Usage};
 use foldhash::fast::RandomState;
 use libmojo_sync::atomic::{AtomicUsize, Ordering};
 use libmojo_sync::{Arc, Mutex, Rank};
@@ -66,10 +66,21 @@ pub enum SendError<M> {
     NotOpen(M),
     /// The peer is closed or lost.
     PeerClosed(M),
+    /// As much as the quota allows is not taken yet.
+    QuotaReached(M),
     /// The message carries the port it is sent from, or that port's peer, or a port of another node.
     BadCargo(M),
     /// The message has to be made portable first: its receiver is, or may at any time be, in another node.
     NotPortable(M),
+}
+
+/// A message that was received.
+#[derive(Debug)]
+pub struct Received<M> {
+    /// The message.
+    pub message: M,
+    /// Credit is due to the other end; see [`Node::return_credit`].
+    pub is_credit_due: bool,
 }
 
 /// Why no message was received.
@@ -239,10 +250,10 @@ impl<M: Message> Node<M> {
         let Some(twin) = port.twin() else { return Err(message) };
         let mut state = twin.state.lock();
         // Whether a port may be sent this way depends on more than is known here.
-        if !state.is_direct || message.any_port(&mut |_| true) {
+        if !state.is_direct || !state.takes_more() || message.any_port(&mut |_| true) {
             return Err(message);
         }
-        state.unread.push_back(message);
+        state.push_unread(message);
         Ok(())
     }
 
@@ -257,17 +268,26 @@ impl<M: Message> Node<M> {
             }
             // The reference is moved out of the locked state and back rather than counted: two threads that
             // count one reference cost each other more than all the rest of this function.
+            if let Some(sending) = &state.sending {
+                if sending.is_used_up() {
+                    return Err(SendError::QuotaReached(message));
+                }
+                if sending.counts_bytes() && !message.is_portable() {
+                    return Err(SendError::NotPortable(message));
+                }
+            }
+            let size = Amount { messages: 1, bytes: message.num_bytes() };
             let Some(peer) = state.peer.take() else { return Err(SendError::PeerClosed(message)) };
             let outcome = self.deliver_directly(port, &state, &peer, message);
             let contended = matches!(&outcome, Err(Undelivered::Contended(_))).then(|| peer.hop(port));
             state.peer = Some(peer);
             match outcome {
-                Ok(effects) => {
-                    state.has_sent = true;
+                Ok(mut effects) => {
+                    Self::note_sent(port, &mut state, size, &mut effects);
                     return Ok(Sent::With(effects));
                 }
                 Err(Undelivered::BadCargo(refused)) => return Err(SendError::BadCargo(refused)),
-                Err(Undelivered::NotDirect(refused)) => return self.send_as_event(port, state, refused),
+                Err(Undelivered::NotDirect(refused)) => return self.send_as_event(port, state, refused, size),
                 Err(Undelivered::Contended(refused)) => message = refused,
             }
             drop(state);
@@ -301,11 +321,11 @@ impl<M: Message> Node<M> {
             && state.sent == peer_state.received
             && peer_state.previous.as_ref().is_some_and(|previous| previous.is_port(local, port));
         let is_live = peer_state.role == Role::Endpoint && !peer_state.in_transit;
-        if !is_direct || !(is_live || message.is_portable()) {
+        if !is_direct || !(is_live || message.is_portable()) || !peer_state.takes_more() {
             return Err(Undelivered::NotDirect(message));
         }
-        peer_state.is_direct = is_live && matches!(peer, Neighbour::Twin);
-        peer_state.unread.push_back(message);
+        peer_state.is_direct = is_live && matches!(peer, Neighbour::Twin) && state.sending.is_none();
+        peer_state.push_unread(message);
         drop(peer_state);
         let mut effects = Effects::none();
         if M::is_watched(local.data())
@@ -321,6 +341,7 @@ impl<M: Message> Node<M> {
         port: &PortRef<M>,
         mut state: libmojo_sync::MutexGuard<'_, State<M>>,
         message: M,
+        size: Amount,
     ) -> Result<Sent<M>, SendError<M>> {
         if !message.is_portable() {
             return Err(SendError::NotPortable(message));
@@ -329,6 +350,7 @@ impl<M: Message> Node<M> {
         let body = |message| Body::Message { message, ports: Vec::new() };
         if let Some(Neighbour::Other(Hop::Remote(peer))) = &state.peer
             && peer.node != self.name
+            && state.sending.is_none()
             && !message.any_port(&mut |_| true)
         {
             // Nothing but the message leaves: the short way of what else would come to the same.
@@ -338,22 +360,89 @@ impl<M: Message> Node<M> {
             return Ok(Sent::ToNode(peer.node, event));
         }
         let mut run = Run::new(self);
+        Self::note_sent(port, &mut state, size, &mut run.effects);
         run.say_to_peer(port, &mut state, body(message));
         drop(state);
         Ok(Sent::With(run.finish()))
     }
 
+    fn note_sent(port: &PortRef<M>, state: &mut State<M>, size: Amount, effects: &mut Effects<M>) {
+        state.has_sent = true;
+        if let Some(sending) = &mut state.sending {
+            sending.used.add(size);
+            effects.note_change(port);
+        }
+    }
+
     /// Takes the oldest unread message.
-    pub fn receive(&self, port: &Port<M>) -> Result<M, ReceiveError> {
+    pub fn receive(&self, port: &Port<M>) -> Result<Received<M>, ReceiveError> {
         let mut state = port.state.lock();
         if state.role != Role::Endpoint || state.in_transit {
             return Err(ReceiveError::NotOpen);
         }
-        match state.unread.pop_front() {
-            Some(message) => Ok(message),
+        match state.pop_unread() {
+            Some((message, is_credit_due)) => Ok(Received { message, is_credit_due }),
             None if state.previous.is_none() => Err(ReceiveError::PeerClosed),
             None => Err(ReceiveError::Empty),
         }
+    }
+
+    /// Returns the credit that is due to the other end, if any still is.
+    pub fn return_credit(self: &Arc<Self>, port: &PortRef<M>) -> Effects<M> {
+        let mut run = Run::new(self);
+        run.return_credit(port, &mut port.state.lock());
+        run.finish()
+    }
+
+    /// Has an end's quotas changed. `change` must not call the node.
+    ///
+    /// # Errors
+    /// `None` if the end is closed or inside a message.
+    pub fn change_quotas(self: &Arc<Self>, port: &PortRef<M>, change: impl FnOnce(&mut Quotas)) -> Option<Effects<M>> {
+        let mut run = Run::new(self);
+        {
+            let mut state = port.state.lock();
+            if state.role != Role::Endpoint || state.in_transit {
+                return None;
+            }
+            let before = state.quotas();
+            let mut quotas = before;
+            change(&mut quotas);
+            if quotas.unread != before.unread {
+                state.receiving().limits = quotas.unread;
+            }
+            if quotas.sent != before.sent {
+                run.set_sent_quota(port, &mut state, quotas.sent);
+            }
+            run.effects.note_change(port);
+        }
+        Some(run.finish())
+    }
+
+    /// An end's quotas, and how much of them is used.
+    pub fn quotas(&self, port: &Port<M>) -> (Quotas, Usage) {
+        let state = port.state.lock();
+        let bytes = match &state.receiving {
+            Some(receiving) => receiving.unread_bytes,
+            None => state.unread.iter().map(M::num_bytes).sum(),
+        };
+        let unread = Amount { messages: state.unread.len() as u64, bytes };
+        let sent = state.sending.as_ref().map_or(Amount::NONE, |sending| sending.used);
+        (state.quotas(), Usage { sent, unread })
+    }
+
+    /// How much is unread at ports that other nodes can address, or waits there for its turn, of what `counts` says true
+    /// for. `counts` must not call the node.
+    pub fn unread_of(&self, counts: impl Fn(&M) -> bool) -> Amount {
+        let mut sum = Amount::NONE;
+        for port in self.named_ports() {
+            let state = port.state.lock();
+            let messages = state.unread.iter().chain(state.early.messages());
+            messages.filter(|message| counts(message)).for_each(|message| {
+                sum.add(Amount { messages: 1, bytes: message.num_bytes() });
+            });
+        }
+        sum
     }
 
     /// Joins two pipes by one end of each; `b` and `c` are gone afterwards, and what was unread at either goes
@@ -443,12 +532,13 @@ impl<M: Message> Node<M> {
         let is_next = matches!(state.role, Role::Endpoint | Role::Leaving)
             && event.number == state.received + 1
             && state.early.len() == 0
+            && state.takes_more()
             && matches!(&state.previous, Some(Neighbour::Other(Hop::Remote(previous)))
                 if previous.node == from && previous.port == event.from);
         match event.body {
             Body::Message { message, .. } if is_next => {
                 state.received = event.number;
-                state.unread.push_back(message);
+                state.push_unread(message);
                 drop(state);
                 let mut effects = Effects::none();
                 effects.note_change(&port);

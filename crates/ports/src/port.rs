@@ -1,6 +1,7 @@
 //! A port: one end of a pipe, or the trace that it left behind when it moved.
 
-use crate::{Address, Body, Message, Node, NodeName, PortName};
+use crate::quota::Belated;
+use crate::{Address, Amount, Body, Limits, Message, Meter, Node, NodeName, PortName, Quotas, Receiving, Sending};
 use libmojo_sync::atomic::AtomicU8;
 use libmojo_sync::{Arc, Mutex, MutexGuard, OnceLock, Rank};
 use std::collections::VecDeque;
@@ -183,6 +184,8 @@ impl<M: Message> Port<M> {
             peer_closed: state.peer_closed,
             peer_remote: !state.peer_closed && matches!(state.peer, Some(Neighbour::Other(Hop::Remote(_)))),
             is_open: state.role == Role::Endpoint && !state.in_transit,
+            may_send: !state.sending.as_ref().is_some_and(|sending| sending.is_used_up()),
+            is_over_quota: state.is_over_quota(),
         }
     }
 }
@@ -218,6 +221,10 @@ pub struct Status {
     pub peer_remote: bool,
     /// The end is neither closed nor inside a message.
     pub is_open: bool,
+    /// The quota on what is sent is not used up.
+    pub may_send: bool,
+    /// There is more than one of the reported limits of the end's [quotas](crate::Quotas).
+    pub is_over_quota: bool,
 }
 
 /// A neighbour of a port, as the port itself knows it.
@@ -365,7 +372,7 @@ pub(crate) struct State<M: Message> {
     pub(crate) in_transit: bool,
     /// True while the twin may put messages straight into `unread` without a look at its own state, because a send
     /// that saw both has found that nothing stands in the way: both are open, this port is the peer of its twin and
-    /// listens to it, nothing numbered is under way, and it is known that the twin has sent. Whatever is about to change
+    /// listens to it, nothing numbered is under way, the twin has no quota and is known to have sent. Whatever is about to change
     /// one of these ends it: for this port at once, for the twin before the call is over, which can only be that it
     /// closes or goes into a message; fused it cannot be any more.
     pub(crate) is_direct: bool,
@@ -396,6 +403,12 @@ pub(crate) struct State<M: Message> {
     pub(crate) wanted: Option<Box<Address>>,
     /// Set in `Leaving` only: a [`Body::Probe`] that the new port, or what became of it, has yet to see.
     pub(crate) probe: Option<Box<(PortName, u16)>>,
+    /// What an end with a quota on what it sends has to count.
+    pub(crate) sending: Option<Box<Sending>>,
+    /// What an end that counts what it takes, or limits what is unread, has to know.
+    pub(crate) receiving: Option<Box<Receiving>>,
+    /// Set in `Leaving` only: what came too late for the new port to have been made with it.
+    pub(crate) belated: Option<Box<Belated>>,
     /// Set in `Leaving` only: the neighbour that must hear of the new port once that exists.
     pub(crate) former_peer: Option<Box<FormerPeer<M>>>,
 }
@@ -418,6 +431,9 @@ impl<M: Message> State<M> {
             asked: false,
             wanted: None,
             probe: None,
+            sending: None,
+            receiving: None,
+            belated: None,
             former_peer: None,
         }
     }
@@ -425,6 +441,60 @@ impl<M: Message> State<M> {
     pub(crate) fn next_number(&mut self) -> u64 {
         self.sent += 1;
         self.sent
+    }
+
+    /// Adds a message to the unread ones.
+    pub(crate) fn push_unread(&mut self, message: M) {
+        if let Some(receiving) = &mut self.receiving {
+            receiving.unread_bytes = receiving.unread_bytes.saturating_add(message.num_bytes());
+        }
+        self.unread.push_back(message);
+    }
+
+    /// Takes the oldest unread message. Says whether credit is due for what was taken.
+    pub(crate) fn pop_unread(&mut self) -> Option<(M, bool)> {
+        let message = self.unread.pop_front()?;
+        let is_credit_due = match &mut self.receiving {
+            Some(receiving) => receiving.note_taken(message.num_bytes()),
+            None => false,
+        };
+        Some((message, is_credit_due))
+    }
+
+    /// True if the limit on what is unread is not reached.
+    pub(crate) fn takes_more(&self) -> bool {
+        self.receiving.as_ref().is_none_or(|receiving| !self.num_unread(receiving).reaches(receiving.limits.enforced))
+    }
+
+    fn num_unread(&self, receiving: &Receiving) -> Amount {
+        Amount { messages: self.unread.len() as u64, bytes: receiving.unread_bytes }
+    }
+
+    fn is_over_quota(&self) -> bool {
+        let sent_too_much = self.sending.as_ref().is_some_and(|sending| sending.used.exceeds(sending.limits.reported));
+        sent_too_much
+            || (self.receiving.as_ref())
+                .is_some_and(|receiving| self.num_unread(receiving).exceeds(receiving.limits.reported))
+    }
+
+    /// What the other end wants to have counted.
+    pub(crate) fn meter(&mut self) -> Option<&mut Meter> {
+        self.receiving.as_mut()?.meter.as_mut()
+    }
+
+    pub(crate) fn quotas(&self) -> Quotas {
+        Quotas {
+            sent: self.sending.as_ref().map_or(Limits::NONE, |sending| sending.limits),
+            unread: self.receiving.as_ref().map_or(Limits::NONE, |receiving| receiving.limits),
+        }
+    }
+
+    /// What is counted of the receiving side, which begins with this if nothing was until now.
+    pub(crate) fn receiving(&mut self) -> &mut Receiving {
+        self.receiving.get_or_insert_with(|| {
+            let unread_bytes = self.unread.iter().map(M::num_bytes).sum();
+            Box::new(Receiving { unread_bytes, ..Receiving::default() })
+        })
     }
 
     /// Gives the port a new peer, whose events are numbered anew. Returns the old one.
@@ -454,6 +524,9 @@ impl<M: Message> State<M> {
         self.peer_closed = true;
         self.peer = None;
         self.former_peer = None;
+        self.sending = None;
+        self.receiving = None;
+        self.belated = None;
         self.stop_receiving(dropped);
         if !self.unread.is_empty() {
             dropped.extend(self.unread.drain(..));
@@ -535,6 +608,13 @@ impl<M: Message> Early<M> {
             hops.swap_remove(at);
         }
         body
+    }
+
+    pub(crate) fn messages(&self) -> impl Iterator<Item = &M> {
+        self.hops().flat_map(|(_, events)| events.values()).filter_map(|body| match body {
+            Body::Message { message, .. } => Some(message),
+            _ => None,
+        })
     }
 
     fn drain_into(&mut self, dropped: &mut Vec<M>) {

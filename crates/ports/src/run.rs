@@ -3,7 +3,8 @@
 
 use crate::port::{FormerPeer, Hop, Neighbour, NotKept, PortRef, Role, State};
 use crate::queue::Queue;
-use crate::{Address, Body, Effects, Event, Message, Node, NodeName, PortDescriptor, Violation};
+use crate::quota::Sending;
+use crate::{Address, Amount, Body, Effects, Event, Limits, Message, Meter, Node, NodeName, PortDescriptor, Violation};
 use libmojo_sync::Arc;
 use libmojo_sync::atomic::Ordering;
 use std::collections::VecDeque;
@@ -111,7 +112,9 @@ impl<'a, M: Message> Run<'a, M> {
         let peer = former.as_ref().map(|hop| self.address_of(hop));
         state.former_peer = former.map(|hop| Box::new(FormerPeer { hop, sent }));
         self.effects.neighbours.push(to);
-        PortDescriptor { name, peer, previous, has_sent: state.has_sent }
+        let sending = state.sending.take().map(|sending| Box::new(sending.moved()));
+        let receiving = state.receiving.take().map(|receiving| Box::new(receiving.moved()));
+        PortDescriptor { name, peer, previous, has_sent: state.has_sent, sending, receiving }
     }
 
     /// Puts a proxy between the port and its peer, because that peer cannot talk to where the port is going.
@@ -136,11 +139,14 @@ impl<'a, M: Message> Run<'a, M> {
         let peer = descriptor.peer.and_then(|address| self.resolve_from(&previous, address));
         state.peer = peer.map(Neighbour::Other);
         state.peer_closed = state.peer.is_none();
+        state.sending = descriptor.sending.clone();
+        state.receiving = descriptor.receiving.clone();
         let port = PortRef::alone(self.node, state);
         if !self.node.register(&port, descriptor.name) {
             return Err(Violation::NameTaken);
         }
         self.say(&port, previous, 0, Body::Accepted);
+        self.return_credit(&port, &mut port.state.lock());
         Ok(port)
     }
 
@@ -186,7 +192,7 @@ impl<'a, M: Message> Run<'a, M> {
         if !body.is_numbered() {
             return self.take_unnumbered(port, &mut state, from, body);
         }
-        debug_assert!(!state.is_direct || matches!(body, Body::Closure), "{:?} overtakes messages", self.node.name());
+        debug_assert!(!state.is_direct || body.may_overtake(), "{:?} overtakes messages", self.node.name());
         let is_previous = match &state.previous {
             Some(previous) => previous.is_hop(port, &from),
             None => return self.drop_body(body),
@@ -222,10 +228,45 @@ impl<'a, M: Message> Run<'a, M> {
     fn take_numbered(&mut self, port: &PortRef<M>, state: &mut State<M>, from: &Hop<M>, body: Body<M>) {
         match (state.role, body) {
             (Role::Endpoint | Role::Leaving, Body::Message { message, .. }) => {
-                state.unread.push_back(message);
-                self.effects.note_change(port);
+                if state.takes_more() {
+                    state.push_unread(message);
+                    self.effects.note_change(port);
+                } else {
+                    // What is sent may have a quota as well, so that it does not come to this.
+                    self.effects.dropped.push(message);
+                    self.lose_previous(port, state);
+                }
             }
-            (Role::Proxy, body @ Body::Message { .. }) => self.say_to_peer(port, state, body),
+            (Role::Endpoint, Body::Meter { step, uncounted }) => {
+                let num_unread = state.unread.len() as u64;
+                // Who is counted sees what it sends.
+                state.is_direct = false;
+                let meter = &mut state.receiving().meter;
+                match (uncounted, meter) {
+                    (Some(uncounted), meter) => {
+                        let uncounted = uncounted.saturating_add(num_unread);
+                        *meter = Some(Meter { step, uncounted, taken: Amount::NONE });
+                    }
+                    (None, Some(meter)) => meter.step = step,
+                    (None, None) => {}
+                }
+                self.return_credit(port, state);
+            }
+            (Role::Endpoint, Body::Credit(credit)) => {
+                if state.sending.as_mut().is_some_and(|sending| sending.take_credit(credit)) {
+                    self.effects.note_change(port);
+                } else {
+                    self.lose_previous(port, state);
+                }
+            }
+            (Role::Leaving, Body::Meter { step, uncounted }) => {
+                let num_unread = state.unread.len() as u64;
+                state.belated.get_or_insert_default().note_meter(step, uncounted, num_unread);
+            }
+            (Role::Leaving, Body::Credit(credit)) => state.belated.get_or_insert_default().credit.add(credit),
+            (Role::Proxy, body @ (Body::Message { .. } | Body::Meter { .. } | Body::Credit(_))) => {
+                self.say_to_peer(port, state, body);
+            }
             (Role::Endpoint, Body::Closure) => {
                 // Nothing more comes from there, so nothing sent can be answered: tell whoever is on the way
                 // out, unless it is the very port that closed.
@@ -310,6 +351,14 @@ impl<'a, M: Message> Run<'a, M> {
         if let Some((origin, hops_left)) = state.probe.take().map(|probe| *probe) {
             self.say_to_peer(port, state, Body::Probe { origin, hops_left });
         }
+        if let Some(belated) = state.belated.take() {
+            if belated.credit.messages > 0 {
+                self.say_to_peer(port, state, Body::Credit(belated.credit));
+            }
+            if let Some((step, uncounted)) = belated.meter {
+                self.say_to_peer(port, state, Body::Meter { step, uncounted });
+            }
+        }
         self.forward_unread(port, state);
     }
 
@@ -372,6 +421,45 @@ impl<'a, M: Message> Run<'a, M> {
         self.say_to_peer(port, state, Body::ObserveProxyAck);
         let peer = self.resolve_from(peer, target);
         state.set_peer(peer.map(|hop| Neighbour::new(port, hop)));
+    }
+
+    // ---- quotas ------------------------------------------------------------------------------------------
+
+    /// Returns credit to the other end, if any is due.
+    pub(crate) fn return_credit(&mut self, port: &PortRef<M>, state: &mut State<M>) {
+        if state.meter().is_some_and(|meter| meter.is_due()) {
+            self.settle_credit(port, state);
+        }
+    }
+
+    /// Returns credit to the other end for everything that was taken.
+    fn settle_credit(&mut self, port: &PortRef<M>, state: &mut State<M>) {
+        let Some(meter) = state.meter().filter(|meter| meter.taken.messages > 0) else { return };
+        let taken = std::mem::take(&mut meter.taken);
+        self.say_to_peer(port, state, Body::Credit(taken));
+    }
+
+    /// Gives an end another quota on what it sends, and has the other end know how to return credit.
+    pub(crate) fn set_sent_quota(&mut self, port: &PortRef<M>, state: &mut State<M>, limits: Limits) {
+        let (step, uncounted) = match &mut state.sending {
+            Some(sending) => {
+                sending.limits = limits;
+                (sending.step(), None)
+            }
+            none => (none.insert(Box::new(Sending::new(limits))).step(), Some(0)),
+        };
+        self.say_to_peer(port, state, Body::Meter { step, uncounted });
+    }
+
+    /// When `port` has come to lead from its sender to what was the peer of `other`, which has sent nothing: tells that
+    /// peer what its new sender wants to have counted.
+    fn hand_on_meter(&mut self, port: &PortRef<M>, state: &mut State<M>, other: &State<M>) {
+        let (step, uncounted) = match state.meter() {
+            Some(meter) => (meter.step, meter.uncounted),
+            None if other.sending.is_some() => (Amount::UNLIMITED, u64::MAX),
+            None => return,
+        };
+        self.say_to_peer(port, state, Body::Meter { step, uncounted: Some(uncounted) });
     }
 
     // ---- losses ------------------------------------------------------------------------------------------
@@ -466,6 +554,8 @@ impl<'a, M: Message> Run<'a, M> {
         c: &PortRef<M>,
         c_state: &mut State<M>,
     ) {
+        self.settle_credit(b, b_state);
+        self.settle_credit(c, c_state);
         let b_address = self.address_of(&Hop::Local(b.clone()));
         let c_address = self.address_of(&Hop::Local(c.clone()));
         self.say_to_peer(b, b_state, Body::PreviousHop(c_address));
@@ -479,6 +569,12 @@ impl<'a, M: Message> Run<'a, M> {
             state.is_direct = false;
         }
         self.node.num_proxies.fetch_add(2, Ordering::SeqCst);
+        self.hand_on_meter(b, b_state, c_state);
+        self.hand_on_meter(c, c_state, b_state);
+        for state in [&mut *b_state, &mut *c_state] {
+            state.sending = None;
+            state.receiving = None;
+        }
         self.say_to_peer(b, b_state, Body::Probe { origin: b_address.port, hops_left: MAX_PROBE_HOPS });
         self.say_to_peer(c, c_state, Body::Probe { origin: c_address.port, hops_left: MAX_PROBE_HOPS });
         self.forward_unread(b, b_state);

@@ -28,7 +28,7 @@ mod script;
 mod search;
 mod world;
 
-use script::Op::{self, Break, Close, Fuse, Kill, Move, Put, Receive, Send, SendBound};
+use script::Op::{self, Break, Close, Fuse, Kill, Limit, Move, Put, Receive, Send, SendBound};
 use script::Script;
 use search::explore;
 use world::Topology;
@@ -158,6 +158,30 @@ fn pipes_whose_ends_are_in_one_node_are_torn_apart() {
     ];
     explore("from one node", scripts.clone());
     explore("from one node, a node dies", from_depth(2, with_a_death(scripts)));
+}
+
+#[test]
+fn quotas_move_with_both_ends() {
+    let local = |threads: &[&[Op]]| Script { pipes: vec![(0, 0)], ..script(threads) };
+    let fused = |threads: &[&[Op]]| Script { pipes: vec![(0, 1), (1, 2)], ..script(threads) };
+    let scripts = vec![
+        script(&[&[Limit(A, 1), Send(A), Send(A), Move(A, 2)], &[Receive(B), Receive(B)]]),
+        script(&[&[Send(A), Limit(A, 1), Send(A), Send(A)], &[Receive(B), Receive(B), Move(B, 2)]]),
+        script(&[&[Limit(A, 2), Send(A), Limit(A, 1), Send(A)], &[Receive(B), Move(B, 2)]]),
+        local(&[&[Limit(A, 1), Send(A), Send(A)], &[Receive(B), Move(B, 1)]]),
+        local(&[&[Send(A), Limit(A, 1), Move(A, 1), Send(A)], &[Receive(B), Move(B, 2)]]),
+        fused(&[&[Fuse(B, C)], &[Limit(A, 1), Send(A), Send(A)], &[Receive(D)]]),
+        fused(&[&[Receive(B), Fuse(B, C)], &[Limit(A, 2), Send(A), Send(A), Limit(A, 1)], &[Receive(D)]]),
+        fused(&[&[Limit(C, 1), Fuse(B, C)], &[Send(A), Limit(A, 1), Send(A)], &[Receive(D)]]),
+    ];
+    let larger = vec![
+        script(&[&[Limit(A, 1), Send(A), Move(A, 2), Send(A)], &[Move(B, 0), Receive(B), Receive(B)]]),
+        script(&[&[Send(A), Limit(A, 1), Send(A)], &[Move(B, 2), Receive(B), Move(B, 0), Receive(B)]]),
+        fused(&[&[Fuse(B, C)], &[Limit(A, 1), Send(A), Move(A, 1), Send(A)], &[Receive(D)]]),
+    ];
+    explore("quotas", [scripts.clone(), from_depth(2, larger)].concat());
+    explore("quotas, overtaking", from_depth(2, overtaking(scripts.clone())));
+    explore("quotas, a node dies", from_depth(2, with_a_death(scripts)));
 }
 
 #[test]

@@ -15,7 +15,7 @@ mod hostile;
 mod random;
 mod world;
 
-use libmojo_ports::{Address, Body, Event, NodeName, PortDescriptor, PortName};
+use libmojo_ports::{Address, Amount, Body, Event, NodeName, PortDescriptor, PortName, Receiving, Sending};
 use random::{Plan, Random, Seen};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use world::{Parcel, Topology};
@@ -30,6 +30,7 @@ const PLAIN: Plan = Plan {
     fuses: false,
     closes: false,
     unportable: false,
+    quotas: false,
 };
 
 /// How many schedules there are of most plans: of all together more than ten thousand.
@@ -104,6 +105,18 @@ fn nodes_die_at_any_time() {
 #[test]
 fn messages_that_cannot_leave_break_their_pipe_and_no_other() {
     run("unportable", Plan { unportable: true, closes: true, ..PLAIN });
+}
+
+#[test]
+fn quotas_hold_and_are_given_back_wherever_the_ends_go() {
+    let plan = Plan { quotas: true, closes: true, unportable: true, nodes: 4, steps: 250, ..PLAIN };
+    if let Some(seen) = run("quotas", plan) {
+        assert!(seen.refused > 1000 && seen.refused_far > 100, "{seen:?}");
+    }
+    run("quotas, reordered", Plan { reorder: true, ..plan });
+    run("quotas, fuses", Plan { fuses: true, reorder: true, ..plan });
+    run("quotas, kills", Plan { fuses: true, kills: true, topology: Topology::GrowingStar, nodes: 5, ..plan });
+    run("quotas, star", Plan { topology: Topology::Star, ..plan });
 }
 
 #[test]
@@ -199,12 +212,14 @@ fn a_stranger_who_knows_all_names_disturbs_nobody() {
                     let (Some(to), Some(other)) = (random.rng.choice(&addresses), random.rng.choice(&addresses)) else {
                         continue;
                     };
-                    let body = match random.rng.u32(..6) {
+                    let body = match random.rng.u32(..8) {
                         0 => Body::Message { message: Parcel::plain(usize::MAX, 0), ports: Vec::new() },
                         1 => Body::Closure,
                         2 => Body::PreviousHop(Address { node: stranger, port: PortName(5) }),
                         3 => Body::ObserveProxyAck,
                         4 => Body::Accepted,
+                        5 => Body::Credit(Amount { messages: 1, bytes: u64::MAX }),
+                        6 => Body::Meter { step: Amount::NONE, uncounted: Some(u64::MAX) },
                         _ => Body::ObserveProxy(*other),
                     };
                     let number = random.rng.u64(..4);
@@ -236,7 +251,13 @@ fn a_liar_leaves_nothing_behind() {
             let (to, peer, name) = (pick(1 << 100), pick(1 << 101), pick(u128::from(seed) << 70));
             let peer = random.rng.bool().then_some(peer);
             let has_sent = random.rng.bool();
-            let ports = vec![PortDescriptor { name: name.port, peer, previous: PortName(9), has_sent }];
+            let any = |random: &mut Random| Amount { messages: random.rng.u64(..), bytes: random.rng.u64(..3) };
+            let (sending, receiving) = (
+                random.rng.bool().then(|| Box::new(Sending::from_parts(any(&mut random), any(&mut random)))),
+                random.rng.bool().then(|| Box::new(Receiving::from_parts(any(&mut random), None))),
+            );
+            let name = name.port;
+            let ports = vec![PortDescriptor { name, peer, previous: PortName(9), has_sent, sending, receiving }];
             let body = Body::Message { message: Parcel::plain(usize::MAX, 0), ports };
             hostile::accept(
                 &mut random.world,

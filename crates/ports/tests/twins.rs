@@ -19,6 +19,9 @@ impl Message for Local {
     fn make_portable(&mut self) -> bool {
         false
     }
+    fn num_bytes(&self) -> u64 {
+        8
+    }
     fn any_port(&self, test: &mut dyn FnMut(&PortRef<Self>) -> bool) -> bool {
         self.1.iter().any(test)
     }
@@ -49,7 +52,7 @@ fn send(port: &PortRef<Local>, number: u64) -> Result<bool, SendError<Local>> {
 }
 
 fn receive(port: &PortRef<Local>) -> Result<u64, ReceiveError> {
-    port.node().receive(port).map(|message| message.0)
+    port.node().receive(port).map(|received| received.message.0)
 }
 
 /// A pipe with the short way from the first end to the second.

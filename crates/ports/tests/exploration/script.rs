@@ -1,6 +1,7 @@
 //! Small programs, and how far one run of such a program has come.
 
 use crate::world::{Leaves, Step, Topology, World};
+use libmojo_ports::Amount;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -20,6 +21,8 @@ pub enum Op {
     Receive(usize),
     Close(usize),
     Fuse(usize, usize),
+    /// Has an end send only as long as fewer messages are unread at the other; sending then waits.
+    Limit(usize, u64),
     /// A site dies.
     Kill(usize),
     /// The link between two sites breaks.
@@ -101,7 +104,7 @@ impl<'a> Run<'a> {
             Choice::Thread(thread) => match self.next_op(thread).unwrap() {
                 Op::Kill(site) => site,
                 Op::Break(..) => self.script.sites,
-                Op::Send(end) | Op::SendBound(end) | Op::Receive(end) | Op::Close(end) => {
+                Op::Send(end) | Op::SendBound(end) | Op::Receive(end) | Op::Close(end) | Op::Limit(end, _) => {
                     self.world.site_of(end).unwrap()
                 }
                 Op::Move(end, _) | Op::Put(end, _) | Op::Fuse(end, _) => self.world.site_of(end).unwrap(),
@@ -137,7 +140,7 @@ impl<'a> Run<'a> {
             let is_gone = |end: usize| self.world.site_of(end).is_none();
             let cannot = match op {
                 Op::Send(end) | Op::SendBound(end) | Op::Receive(end) => is_gone(end),
-                Op::Close(end) | Op::Move(end, _) => is_gone(end),
+                Op::Close(end) | Op::Move(end, _) | Op::Limit(end, _) => is_gone(end),
                 Op::Put(a, b) | Op::Fuse(a, b) => is_gone(a) || is_gone(b),
                 Op::Kill(_) => false,
                 // There may never have been a link.
@@ -164,7 +167,11 @@ impl<'a> Run<'a> {
     fn can_do(&self, op: Op) -> bool {
         let at = |end: usize| self.world.site_of(end);
         match op {
-            Op::Send(end) | Op::SendBound(end) | Op::Close(end) | Op::Move(end, _) => at(end).is_some(),
+            Op::SendBound(end) | Op::Close(end) | Op::Move(end, _) | Op::Limit(end, _) => at(end).is_some(),
+            Op::Send(end) => self.world.ends[end].held.as_ref().is_some_and(|(_, port)| {
+                let status = port.status();
+                status.may_send || status.peer_closed
+            }),
             Op::Put(end, other) | Op::Fuse(end, other) => at(end).is_some() && at(end) == at(other),
             Op::Receive(end) => self.world.ends[end].held.as_ref().is_some_and(|(_, port)| {
                 let status = port.status();
@@ -191,6 +198,7 @@ impl<'a> Run<'a> {
             Op::Receive(end) => drop(self.world.receive(end)),
             Op::Close(end) => self.world.close(end),
             Op::Fuse(b, c) => self.world.fuse(b, c),
+            Op::Limit(end, messages) => self.world.limit(end, Amount { messages, ..Amount::UNLIMITED }),
             Op::Kill(site) => self.world.kill(site),
             Op::Break(a, b) => self.world.break_link(a, b),
         }

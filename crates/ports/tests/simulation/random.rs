@@ -1,6 +1,7 @@
 //! Random programs on a random network: what happens next, and what has happened.
 
 use crate::world::{Leaves, Topology, World};
+use libmojo_ports::Amount;
 
 /// What may happen in a schedule.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +19,12 @@ pub struct Plan {
     pub closes: bool,
     /// Some messages cannot leave their node, some only after conversion.
     pub unportable: bool,
+    /// Ends get quotas; where none are fused, what is unread at an end is limited too.
+    pub quotas: bool,
 }
+
+/// The largest quota.
+const MAX_QUOTA: u64 = 5;
 
 /// How often schedules came to what is hard to get right.
 #[derive(Debug, Default)]
@@ -29,6 +35,9 @@ pub struct Seen {
     pub fused_while_moving: u64,
     /// An end set out with an end waiting in one of its unread messages.
     pub moved_within_moving: u64,
+    /// A quota was used up when something was to be sent, and by what is at another node.
+    pub refused: u64,
+    pub refused_far: u64,
 }
 
 impl Seen {
@@ -36,6 +45,8 @@ impl Seen {
         self.both_ends_moving += other.both_ends_moving;
         self.fused_while_moving += other.fused_while_moving;
         self.moved_within_moving += other.moved_within_moving;
+        self.refused += other.refused;
+        self.refused_far += other.refused_far;
     }
 }
 
@@ -87,7 +98,10 @@ impl Random {
         let held = self.world.held();
         if held.is_empty() || self.rng.u32(..8) == 0 {
             let site = self.living();
-            self.world.create_pipe(site);
+            let (a, b) = self.world.create_pipe(site);
+            if self.plan.quotas && self.rng.bool() {
+                self.quota_both(a, b);
+            }
             return;
         }
         let end = held[self.rng.usize(..held.len())];
@@ -98,6 +112,10 @@ impl Random {
                     true if self.rng.u32(..8) != 0 => Leaves::Converted,
                     true => Leaves::Never,
                 };
+                let (_, port) = self.world.ends[end].held.as_ref().unwrap();
+                let status = port.status();
+                self.seen.refused += u64::from(!status.may_send);
+                self.seen.refused_far += u64::from(!status.may_send && status.peer_remote);
                 self.world.send(end, &[], leaves);
             }
             30..60 => self.send_ends(end, &held),
@@ -107,6 +125,10 @@ impl Random {
             85..90 if self.plan.closes => self.world.close(end),
             90..96 if self.plan.fuses => self.fuse(),
             96 if self.plan.kills => self.kill(),
+            98.. if self.plan.quotas => {
+                let most = self.quota();
+                self.world.limit(end, most);
+            }
             97 if self.plan.breaks => {
                 let (a, b) = (self.rng.usize(1..self.plan.nodes), self.rng.usize(1..self.plan.nodes));
                 let is_introduced = a != b && (self.plan.topology == Topology::GrowingStar || a.abs_diff(b) > 1);
@@ -115,6 +137,21 @@ impl Random {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn quota(&mut self) -> Amount {
+        let bytes = if self.rng.bool() { u64::MAX } else { self.rng.u64(1..100) };
+        Amount { messages: self.rng.u64(1..=MAX_QUOTA), bytes }
+    }
+
+    fn quota_both(&mut self, a: usize, b: usize) {
+        for (end, mate) in [(a, b), (b, a)] {
+            let most = self.quota();
+            self.world.limit(end, most);
+            if !self.plan.fuses {
+                self.world.bound(mate, MAX_QUOTA);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! What programs do with pipes, and what they may expect of them.
 
 use super::World;
-use libmojo_ports::{FuseError, Message, PortRef, ReceiveError, SendError};
+use libmojo_ports::{Amount, FuseError, Limits, Message, PortRef, ReceiveError, Received, SendError};
 
 /// A message of the simulation: the `number`th from the end `sender`, with ends inside.
 pub struct Parcel {
@@ -37,6 +37,9 @@ impl Message for Parcel {
         self.portable = self.can_be_made_portable;
         self.portable
     }
+    fn num_bytes(&self) -> u64 {
+        if self.portable { self.number % 5 * 10 } else { 0 }
+    }
     fn any_port(&self, test: &mut dyn FnMut(&PortRef<Self>) -> bool) -> bool {
         self.ports.iter().any(test)
     }
@@ -65,6 +68,8 @@ pub struct End {
     pub closed: bool,
     /// An unconvertible message was sent: the pipe may break once its receiver moves.
     pub fragile: bool,
+    /// Its quota in messages, and how many it had sent when it first got one.
+    pub quota: Option<(u64, u64)>,
 }
 
 /// How a message of the simulation can leave its node.
@@ -82,7 +87,8 @@ impl World {
         let first = self.ends.len();
         for (mate, port) in [(first + 1, a), (first, b)] {
             let held = Some((site, port));
-            let end = End { mate, held, carrier: None, sent: 0, delivered: 0, closed: false, fragile: false };
+            let end =
+                End { mate, held, carrier: None, sent: 0, delivered: 0, closed: false, fragile: false, quota: None };
             self.ends.push(end);
         }
         (first, first + 1)
@@ -125,6 +131,8 @@ impl World {
         }
         message.portable = leaves == Leaves::AsItIs;
         message.can_be_made_portable = leaves != Leaves::Never;
+        let sender = &self.ends[end];
+        let has_room = sender.quota.is_none_or(|(most, from)| sender.sent - sender.delivered.max(from) < most);
         let outcome = match node.send(&port, message) {
             Err(SendError::NotPortable(mut message)) => match message.make_portable() {
                 true => node.send(&port, message),
@@ -134,12 +142,18 @@ impl World {
         };
         match outcome {
             Ok(sent) => {
+                assert!(has_room, "end {end} has sent more than its quota");
                 self.ends[end].sent += 1;
                 self.ends[end].fragile |= leaves == Leaves::Never;
                 self.apply(site, sent.into_effects());
                 true
             }
-            Err(SendError::NotPortable(message) | SendError::PeerClosed(message) | SendError::BadCargo(message)) => {
+            Err(
+                SendError::NotPortable(message)
+                | SendError::PeerClosed(message)
+                | SendError::QuotaReached(message)
+                | SendError::BadCargo(message),
+            ) => {
                 self.discard(site, message);
                 false
             }
@@ -150,7 +164,11 @@ impl World {
     /// Receives one message, if there is one, and takes the ends out of it.
     pub fn receive(&mut self, end: usize) -> Result<(), ReceiveError> {
         let Some((site, port)) = self.ends[end].held.clone() else { return Err(ReceiveError::NotOpen) };
-        let mut message = self.sites[site].node.receive(&port)?;
+        let Received { mut message, is_credit_due } = self.sites[site].node.receive(&port)?;
+        if is_credit_due {
+            let effects = self.sites[site].node.return_credit(&port);
+            self.apply(site, effects);
+        }
         let sender = &mut self.ends[message.sender];
         assert_eq!(sender.mate, end, "message of end {} at end {end}", message.sender);
         assert_eq!(message.number, sender.delivered + 1, "message of end {} out of order", message.sender);
@@ -163,6 +181,24 @@ impl World {
             self.ends[*inside].held = Some((site, port));
         }
         Ok(())
+    }
+
+    /// Has an end send only as long as fewer messages than that, and fewer bytes, are unread at the other.
+    pub fn limit(&mut self, end: usize, enforced: Amount) {
+        let Some((site, port)) = self.ends[end].held.clone() else { return };
+        let sent = self.ends[end].sent;
+        self.ends[end].quota = Some((enforced.messages, self.ends[end].quota.map_or(sent, |(_, from)| from)));
+        let limits = Limits { enforced, ..Limits::NONE };
+        let effects = self.sites[site].node.change_quotas(&port, |quotas| quotas.sent = limits);
+        self.apply(site, effects.expect("a held end is open"));
+    }
+
+    /// Has an end break its pipe when so many messages are unread at it and more come.
+    pub fn bound(&mut self, end: usize, messages: u64) {
+        let Some((site, port)) = self.ends[end].held.clone() else { return };
+        let limits = Limits { enforced: Amount { messages, ..Amount::UNLIMITED }, ..Limits::NONE };
+        let effects = self.sites[site].node.change_quotas(&port, |quotas| quotas.unread = limits);
+        self.apply(site, effects.expect("a held end is open"));
     }
 
     pub fn close(&mut self, end: usize) {

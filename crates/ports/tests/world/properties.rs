@@ -45,6 +45,18 @@ impl World {
         }
     }
 
+    /// When all has been read, whoever has a quota can send again, and owes nobody more than half of it.
+    fn check_quotas(&self) {
+        for end in self.held().into_iter().filter(|end| !self.is_closed(*end)) {
+            let (site, port) = self.ends[end].held.as_ref().unwrap();
+            assert!(port.status().may_send, "end {end} waits for credit");
+            let (quotas, usage) = self.sites[*site].node.quotas(port);
+            let most = quotas.sent.enforced.messages;
+            assert_eq!(self.ends[end].quota.map_or(u64::MAX, |(quota, _)| quota), most, "the quota of end {end}");
+            assert!(usage.sent.messages < most.div_ceil(2).max(1), "end {end} lacks credit: {usage:?} of {most}");
+        }
+    }
+
     fn is_closed(&self, end: usize) -> bool {
         let (_, port) = self.ends[end].held.as_ref().expect("asked of a held end");
         let status = port.status();
@@ -96,6 +108,7 @@ impl World {
     pub fn finish(&mut self, pick: &mut dyn FnMut(usize) -> usize) {
         self.settle(pick);
         self.check_at_rest();
+        self.check_quotas();
         // A message each way tells the pipes that still work from those that do not.
         for end in self.held() {
             self.send(end, &[], Leaves::AsItIs);
@@ -103,6 +116,7 @@ impl World {
         self.settle(pick);
         self.check_at_rest();
         self.check_now();
+        self.check_quotas();
         for end in self.held() {
             self.check_pipe_of(end);
         }
