@@ -32,7 +32,7 @@ pub use inspect::{Inspection, Neighbour, PortRole};
 pub use name::{Address, NodeName, PortName};
 pub use node::{FuseError, Node, ReceiveError, Received, SendError, Sent, Violation};
 pub use port::{Port, PortRef, Status};
-pub use quota::{Amount, Limits, Meter, Quotas, Receiving, Sending, Usage};
+pub use quota::{Amount, Meter, Quota, Quotas, Receiving, Sending, Usage};
 
 /// What travels through pipes, and what the driver attaches to ports and nodes.
 pub trait Message: Sized + Send + 'static {

@@ -321,7 +321,9 @@ impl<M: Message> Node<M> {
             && state.sent == peer_state.received
             && peer_state.previous.as_ref().is_some_and(|previous| previous.is_port(local, port));
         let is_live = peer_state.role == Role::Endpoint && !peer_state.in_transit;
-        if !is_direct || !(is_live || message.is_portable()) || !peer_state.takes_more() {
+        let takes_more = peer_state.takes_more();
+        peer_state.is_direct &= takes_more;
+        if !is_direct || !(is_live || message.is_portable()) || !takes_more {
             return Err(Undelivered::NotDirect(message));
         }
         peer_state.is_direct = is_live && matches!(peer, Neighbour::Twin) && state.sending.is_none();
@@ -409,7 +411,7 @@ impl<M: Message> Node<M> {
             let mut quotas = before;
             change(&mut quotas);
             if quotas.unread != before.unread {
-                state.receiving().limits = quotas.unread;
+                state.receiving().quota = quotas.unread;
             }
             if quotas.sent != before.sent {
                 run.set_sent_quota(port, &mut state, quotas.sent);
@@ -431,16 +433,14 @@ impl<M: Message> Node<M> {
         (state.quotas(), Usage { sent, unread })
     }
 
-    /// How much is unread at ports that other nodes can address, or waits there for its turn, of what `counts` says true
-    /// for. `counts` must not call the node.
-    pub fn unread_of(&self, counts: impl Fn(&M) -> bool) -> Amount {
+    /// How much is unread at ports that other nodes can address, or waits there for its turn. `weigh` says how many bytes
+    /// a message counts, if it is counted at all; it must not call the node.
+    pub fn unread(&self, weigh: impl Fn(&M) -> Option<u64>) -> Amount {
         let mut sum = Amount::NONE;
         for port in self.named_ports() {
             let state = port.state.lock();
             let messages = state.unread.iter().chain(state.early.messages());
-            messages.filter(|message| counts(message)).for_each(|message| {
-                sum.add(Amount { messages: 1, bytes: message.num_bytes() });
-            });
+            messages.filter_map(&weigh).for_each(|bytes| sum.add(Amount { messages: 1, bytes }));
         }
         sum
     }

@@ -1,7 +1,7 @@
 //! A port: one end of a pipe, or the trace that it left behind when it moved.
 
 use crate::quota::Belated;
-use crate::{Address, Amount, Body, Limits, Message, Meter, Node, NodeName, PortName, Quotas, Receiving, Sending};
+use crate::{Address, Amount, Body, Message, Meter, Node, NodeName, PortName, Quota, Quotas, Receiving, Sending};
 use libmojo_sync::atomic::AtomicU8;
 use libmojo_sync::{Arc, Mutex, MutexGuard, OnceLock, Rank};
 use std::collections::VecDeque;
@@ -463,7 +463,7 @@ impl<M: Message> State<M> {
 
     /// True if the limit on what is unread is not reached.
     pub(crate) fn takes_more(&self) -> bool {
-        self.receiving.as_ref().is_none_or(|receiving| !self.num_unread(receiving).reaches(receiving.limits.enforced))
+        self.receiving.as_ref().is_none_or(|receiving| !self.num_unread(receiving).reaches(receiving.quota.enforced))
     }
 
     fn num_unread(&self, receiving: &Receiving) -> Amount {
@@ -471,10 +471,10 @@ impl<M: Message> State<M> {
     }
 
     fn is_over_quota(&self) -> bool {
-        let sent_too_much = self.sending.as_ref().is_some_and(|sending| sending.used.exceeds(sending.limits.reported));
+        let sent_too_much = self.sending.as_ref().is_some_and(|sending| sending.used.exceeds(sending.quota.reported));
         sent_too_much
             || (self.receiving.as_ref())
-                .is_some_and(|receiving| self.num_unread(receiving).exceeds(receiving.limits.reported))
+                .is_some_and(|receiving| self.num_unread(receiving).exceeds(receiving.quota.reported))
     }
 
     /// What the other end wants to have counted.
@@ -484,8 +484,8 @@ impl<M: Message> State<M> {
 
     pub(crate) fn quotas(&self) -> Quotas {
         Quotas {
-            sent: self.sending.as_ref().map_or(Limits::NONE, |sending| sending.limits),
-            unread: self.receiving.as_ref().map_or(Limits::NONE, |receiving| receiving.limits),
+            sent: self.sending.as_ref().map_or(Quota::NONE, |sending| sending.quota),
+            unread: self.receiving.as_ref().map_or(Quota::NONE, |receiving| receiving.quota),
         }
     }
 

@@ -34,6 +34,16 @@ impl Amount {
         self.messages > limit.messages || self.bytes > limit.bytes
     }
 
+    /// As a limit: so many messages, of any size.
+    pub const fn messages(messages: u64) -> Self {
+        Amount { messages, bytes: u64::MAX }
+    }
+
+    /// As a limit: so many bytes, in any number of messages.
+    pub const fn bytes(bytes: u64) -> Self {
+        Amount { messages: u64::MAX, bytes }
+    }
+
     fn min(self, other: Amount) -> Amount {
         Amount { messages: self.messages.min(other.messages), bytes: self.bytes.min(other.bytes) }
     }
@@ -41,25 +51,31 @@ impl Amount {
 
 /// Up to where something may grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Limits {
+pub struct Quota {
     /// Once this is reached, nothing is added.
     pub enforced: Amount,
     /// If there is more than this, that is [said](crate::Status::is_over_quota), and no more.
     pub reported: Amount,
 }
 
-impl Limits {
+impl Quota {
     /// No limit of either sort.
-    pub const NONE: Limits = Limits { enforced: Amount::UNLIMITED, reported: Amount::UNLIMITED };
+    pub const NONE: Quota = Quota { enforced: Amount::UNLIMITED, reported: Amount::UNLIMITED };
 
-    fn enforced(enforced: Amount) -> Self {
-        Limits { enforced, ..Limits::NONE }
+    /// A limit that is kept.
+    pub const fn enforced(enforced: Amount) -> Self {
+        Quota { enforced, reported: Amount::UNLIMITED }
+    }
+
+    /// A limit that is watched only.
+    pub const fn reported(reported: Amount) -> Self {
+        Quota { enforced: Amount::UNLIMITED, reported }
     }
 }
 
-impl Default for Limits {
+impl Default for Quota {
     fn default() -> Self {
-        Limits::NONE
+        Quota::NONE
     }
 }
 
@@ -68,10 +84,10 @@ impl Default for Limits {
 pub struct Quotas {
     /// On what was sent from the end and is not taken at the other. Sending is refused at the enforced limit, which can
     /// be overrun by the last message's bytes. Moves with the end, but for what is merely reported.
-    pub sent: Limits,
+    pub sent: Quota,
     /// On what is unread at the end. The pipe is closed if more comes when the enforced limit is reached. Moves with the
     /// end, but for what is merely reported.
-    pub unread: Limits,
+    pub unread: Quota,
 }
 
 /// How much of its quotas an end has used.
@@ -86,45 +102,45 @@ pub struct Usage {
 /// The sending side of an end that has, or had, a quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Sending {
-    pub(crate) limits: Limits,
+    pub(crate) quota: Quota,
     /// What was sent and for which no credit has come.
     pub(crate) used: Amount,
 }
 
 impl Sending {
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, used: Amount::NONE }
+    pub(crate) fn new(quota: Quota) -> Self {
+        Self { quota, used: Amount::NONE }
     }
 
     /// As it arrives in another node.
     pub fn from_parts(enforced: Amount, used: Amount) -> Self {
-        Self { limits: Limits::enforced(enforced), used }
+        Self { quota: Quota::enforced(enforced), used }
     }
 
     pub(crate) fn moved(&self) -> Self {
-        Self::from_parts(self.limits.enforced, self.used)
+        Self::from_parts(self.quota.enforced, self.used)
     }
 
     /// What another node is told: the enforced limit, and how much of it is used.
     pub fn parts(&self) -> (Amount, Amount) {
-        (self.limits.enforced, self.used)
+        (self.quota.enforced, self.used)
     }
 
     /// Of how much credit is returned at a time.
     pub(crate) fn step(&self) -> Amount {
-        let limit = self.limits.enforced.min(self.limits.reported);
+        let limit = self.quota.enforced.min(self.quota.reported);
         let half = |limit: u64| limit.div_ceil(2).max(1);
         Amount { messages: half(limit.messages), bytes: half(limit.bytes) }
     }
 
     /// True if nothing can be sent at present.
     pub(crate) fn is_used_up(&self) -> bool {
-        self.used.reaches(self.limits.enforced)
+        self.used.reaches(self.quota.enforced)
     }
 
     /// True if the bytes of a message must be known when it is sent.
     pub(crate) fn counts_bytes(&self) -> bool {
-        self.limits.enforced.bytes != u64::MAX
+        self.quota.enforced.bytes != u64::MAX
     }
 
     /// Takes credit. False if it is for more messages than were sent.
@@ -157,7 +173,7 @@ impl Meter {
 /// The receiving side of an end that has, or had, a quota, or whose other end has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Receiving {
-    pub(crate) limits: Limits,
+    pub(crate) quota: Quota,
     pub(crate) meter: Option<Meter>,
     /// The bytes of what is unread.
     pub(crate) unread_bytes: u64,
@@ -166,16 +182,16 @@ pub struct Receiving {
 impl Receiving {
     /// As it arrives in another node, where nothing is unread yet.
     pub fn from_parts(enforced: Amount, meter: Option<Meter>) -> Self {
-        Self { limits: Limits::enforced(enforced), meter, unread_bytes: 0 }
+        Self { quota: Quota::enforced(enforced), meter, unread_bytes: 0 }
     }
 
     pub(crate) fn moved(&self) -> Self {
-        Self::from_parts(self.limits.enforced, self.meter)
+        Self::from_parts(self.quota.enforced, self.meter)
     }
 
     /// What another node is told: the enforced limit, and what the other end has asked for.
     pub fn parts(&self) -> (Amount, Option<Meter>) {
-        (self.limits.enforced, self.meter)
+        (self.quota.enforced, self.meter)
     }
 
     /// Counts a message that was taken. True if credit is due.

@@ -4,7 +4,7 @@
 use crate::port::{FormerPeer, Hop, Neighbour, NotKept, PortRef, Role, State};
 use crate::queue::Queue;
 use crate::quota::Sending;
-use crate::{Address, Amount, Body, Effects, Event, Limits, Message, Meter, Node, NodeName, PortDescriptor, Violation};
+use crate::{Address, Amount, Body, Effects, Event, Message, Meter, Node, NodeName, PortDescriptor, Quota, Violation};
 use libmojo_sync::Arc;
 use libmojo_sync::atomic::Ordering;
 use std::collections::VecDeque;
@@ -440,13 +440,13 @@ impl<'a, M: Message> Run<'a, M> {
     }
 
     /// Gives an end another quota on what it sends, and has the other end know how to return credit.
-    pub(crate) fn set_sent_quota(&mut self, port: &PortRef<M>, state: &mut State<M>, limits: Limits) {
+    pub(crate) fn set_sent_quota(&mut self, port: &PortRef<M>, state: &mut State<M>, quota: Quota) {
         let (step, uncounted) = match &mut state.sending {
             Some(sending) => {
-                sending.limits = limits;
+                sending.quota = quota;
                 (sending.step(), None)
             }
-            none => (none.insert(Box::new(Sending::new(limits))).step(), Some(0)),
+            none => (none.insert(Box::new(Sending::new(quota))).step(), Some(0)),
         };
         self.say_to_peer(port, state, Body::Meter { step, uncounted });
     }

@@ -198,7 +198,7 @@ impl<'a> Run<'a> {
             Op::Receive(end) => drop(self.world.receive(end)),
             Op::Close(end) => self.world.close(end),
             Op::Fuse(b, c) => self.world.fuse(b, c),
-            Op::Limit(end, messages) => self.world.limit(end, Amount { messages, ..Amount::UNLIMITED }),
+            Op::Limit(end, messages) => self.world.limit(end, Amount::messages(messages)),
             Op::Kill(site) => self.world.kill(site),
             Op::Break(a, b) => self.world.break_link(a, b),
         }

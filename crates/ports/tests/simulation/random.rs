@@ -1,7 +1,7 @@
 //! Random programs on a random network: what happens next, and what has happened.
 
 use crate::world::{Leaves, Topology, World};
-use libmojo_ports::Amount;
+use libmojo_ports::{Amount, Quota};
 
 /// What may happen in a schedule.
 #[derive(Clone, Copy, Debug)]
@@ -145,12 +145,21 @@ impl Random {
         Amount { messages: self.rng.u64(1..=MAX_QUOTA), bytes }
     }
 
+    /// Has an end break its pipe when more is unread at it than the other may send.
+    fn bound(&mut self, end: usize) {
+        let (site, port) = self.world.ends[end].held.clone().unwrap();
+        let node = &self.world.sites[site].node;
+        let unread = Quota::enforced(Amount::messages(MAX_QUOTA));
+        let effects = node.change_quotas(&port, |quotas| quotas.unread = unread).unwrap();
+        self.world.apply(site, effects);
+    }
+
     fn quota_both(&mut self, a: usize, b: usize) {
         for (end, mate) in [(a, b), (b, a)] {
             let most = self.quota();
             self.world.limit(end, most);
             if !self.plan.fuses {
-                self.world.bound(mate, MAX_QUOTA);
+                self.bound(mate);
             }
         }
     }

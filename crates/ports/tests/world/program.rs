@@ -1,7 +1,7 @@
 //! What programs do with pipes, and what they may expect of them.
 
 use super::World;
-use libmojo_ports::{Amount, FuseError, Limits, Message, PortRef, ReceiveError, Received, SendError};
+use libmojo_ports::{Amount, FuseError, Message, PortRef, Quota, ReceiveError, Received, SendError};
 
 /// A message of the simulation: the `number`th from the end `sender`, with ends inside.
 pub struct Parcel {
@@ -188,16 +188,7 @@ impl World {
         let Some((site, port)) = self.ends[end].held.clone() else { return };
         let sent = self.ends[end].sent;
         self.ends[end].quota = Some((enforced.messages, self.ends[end].quota.map_or(sent, |(_, from)| from)));
-        let limits = Limits { enforced, ..Limits::NONE };
-        let effects = self.sites[site].node.change_quotas(&port, |quotas| quotas.sent = limits);
-        self.apply(site, effects.expect("a held end is open"));
-    }
-
-    /// Has an end break its pipe when so many messages are unread at it and more come.
-    pub fn bound(&mut self, end: usize, messages: u64) {
-        let Some((site, port)) = self.ends[end].held.clone() else { return };
-        let limits = Limits { enforced: Amount { messages, ..Amount::UNLIMITED }, ..Limits::NONE };
-        let effects = self.sites[site].node.change_quotas(&port, |quotas| quotas.unread = limits);
+        let effects = self.sites[site].node.change_quotas(&port, |quotas| quotas.sent = Quota::enforced(enforced));
         self.apply(site, effects.expect("a held end is open"));
     }
 
