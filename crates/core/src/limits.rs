@@ -1,5 +1,6 @@
 //! Named limits: what they bound, and why the number.
 
+use libmojo_ports::Amount;
 use libmojo_sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// The limits that a program can set for itself. They hold for the whole process.
@@ -11,11 +12,41 @@ pub struct Limits {
     pub max_shared_memory_bytes: u64,
     /// The most mappings of shared buffers at a time that C code has.
     pub max_mappings: usize,
+    /// The most messages from one other process, and the most bytes of them with what is attached, that are received and
+    /// that the program has not taken. Whoever sends more is cut off. To have a program that is slow cut nobody off, give
+    /// its pipes [quotas](crate::pipe::Quotas).
+    pub max_unread_per_link: Amount,
+    /// The most messages to one other process, and the most bytes of them, that wait in this one because that process
+    /// takes nothing. If there are more it is cut off.
+    pub max_queued_per_link: Amount,
 }
 
 static MESSAGE_BYTES: AtomicU32 = AtomicU32::new(MAX_MESSAGE_BYTES as u32);
 static SHARED_MEMORY_BYTES: AtomicU64 = AtomicU64::new(MAX_SHARED_MEMORY_BYTES);
 static MAPPINGS: AtomicUsize = AtomicUsize::new(MAX_MAPPINGS);
+static UNREAD: AtomicAmount = AtomicAmount::new(MAX_UNREAD_PER_LINK);
+static QUEUED: AtomicAmount = AtomicAmount::new(MAX_QUEUED_PER_LINK);
+
+/// An amount of which each half is right, though not always both together.
+struct AtomicAmount {
+    messages: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl AtomicAmount {
+    const fn new(amount: Amount) -> Self {
+        Self { messages: AtomicU64::new(amount.messages), bytes: AtomicU64::new(amount.bytes) }
+    }
+
+    fn load(&self) -> Amount {
+        Amount { messages: self.messages.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
+    }
+
+    fn store(&self, amount: Amount) {
+        self.messages.store(amount.messages, Ordering::Relaxed);
+        self.bytes.store(amount.bytes, Ordering::Relaxed);
+    }
+}
 
 impl Default for Limits {
     fn default() -> Self {
@@ -23,6 +54,8 @@ impl Default for Limits {
             max_message_bytes: MAX_MESSAGE_BYTES as u32,
             max_shared_memory_bytes: MAX_SHARED_MEMORY_BYTES,
             max_mappings: MAX_MAPPINGS,
+            max_unread_per_link: MAX_UNREAD_PER_LINK,
+            max_queued_per_link: MAX_QUEUED_PER_LINK,
         }
     }
 }
@@ -34,6 +67,8 @@ impl Limits {
             max_message_bytes: MESSAGE_BYTES.load(Ordering::Relaxed),
             max_shared_memory_bytes: SHARED_MEMORY_BYTES.load(Ordering::Relaxed),
             max_mappings: MAPPINGS.load(Ordering::Relaxed),
+            max_unread_per_link: UNREAD.load(),
+            max_queued_per_link: QUEUED.load(),
         }
     }
 
@@ -43,6 +78,8 @@ impl Limits {
         MESSAGE_BYTES.store(self.max_message_bytes, Ordering::Relaxed);
         SHARED_MEMORY_BYTES.store(self.max_shared_memory_bytes, Ordering::Relaxed);
         MAPPINGS.store(self.max_mappings, Ordering::Relaxed);
+        UNREAD.store(self.max_unread_per_link);
+        QUEUED.store(self.max_queued_per_link);
     }
 }
 
@@ -58,6 +95,13 @@ pub const MAX_SHARED_MEMORY_BYTES: u64 = 1 << 30;
 
 /// The most mappings of shared buffers at a time, unless the program sets another.
 pub const MAX_MAPPINGS: usize = 1_000_000;
+
+/// What one other process may have sent that is not taken here, unless the program sets another limit: four million
+/// messages, 1 GiB. More than any honest exchange that was seen, and less than most machines have.
+pub const MAX_UNREAD_PER_LINK: Amount = Amount { messages: 1 << 22, bytes: 1 << 30 };
+
+/// What may wait for one other process to take it, unless the program sets another limit: as much.
+pub const MAX_QUEUED_PER_LINK: Amount = Amount { messages: 1 << 22, bytes: 1 << 30 };
 
 /// The capacity of a data pipe that does not ask for one, in bytes.
 pub const DEFAULT_DATA_PIPE_BYTES: u32 = 64 << 10;
@@ -96,4 +140,14 @@ pub(crate) fn max_message_bytes() -> usize {
 /// The present limit on shared memory.
 pub(crate) fn max_shared_memory_bytes() -> u64 {
     SHARED_MEMORY_BYTES.load(Ordering::Relaxed)
+}
+
+/// The present limit on what is received and not taken.
+pub(crate) fn max_unread_per_link() -> Amount {
+    UNREAD.load()
+}
+
+/// The present limit on what waits to be written.
+pub(crate) fn max_queued_per_link() -> Amount {
+    QUEUED.load()
 }

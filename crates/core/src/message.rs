@@ -132,6 +132,12 @@ impl Message {
         self.0.as_ref()?.sender.as_ref()
     }
 
+    /// How many bytes of memory the message counts for, if this sender has sent it.
+    pub(crate) fn weight_from(&self, sender: &Arc<Sender>) -> Option<u64> {
+        let is_from_there = self.sender().is_some_and(|other| Arc::ptr_eq(other, sender));
+        is_from_there.then(|| (self.payload().len() + self.num_attachments() * ATTACHMENT_BYTES) as u64)
+    }
+
     // ---- contexts ----------------------------------------------------------------------------------------
 
     /// The context, if the message carries one.
@@ -332,6 +338,9 @@ impl Message {
     }
 }
 
+/// About as much as an attachment takes up, its port included.
+const ATTACHMENT_BYTES: usize = 512;
+
 /// The least room that a new payload gets.
 const MIN_ROOM: usize = 64;
 
@@ -379,6 +388,10 @@ impl libmojo_ports::Message for Message {
 
     fn make_portable(&mut self) -> bool {
         self.serialize().is_ok()
+    }
+
+    fn num_bytes(&self) -> u64 {
+        self.payload().len() as u64
     }
 
     fn any_port(&self, test: &mut dyn FnMut(&Port) -> bool) -> bool {

@@ -8,10 +8,10 @@ use crate::object::TransitError;
 use crate::observe::Observers;
 use crate::signals::{Signals, SignalsState};
 use libmojo_platform::is_forked;
-use libmojo_ports::{PortRef, ReceiveError as Unreceived, SendError as Unsent, Sent, Status};
+use libmojo_ports::{PortRef, ReceiveError as Unreceived, Received, SendError as Unsent, Sent, Status};
 use std::fmt;
 
-pub use libmojo_ports::FuseError;
+pub use libmojo_ports::{Amount, FuseError, Quota, Quotas, Usage};
 
 pub(crate) type Port = PortRef<Message>;
 
@@ -30,6 +30,9 @@ pub enum SendError {
     Empty,
     /// The peer is closed or lost.
     PeerClosed,
+    /// The other end has not taken as much as the [quota](Quotas) requires. It is worth trying again when the end is
+    /// [writable](Signals::WRITABLE).
+    QuotaReached,
     /// The message carries the end that it is sent from, or that end's peer, or an object of another node.
     BadCargo,
     /// The payload is over the [limit](crate::limits::Limits).
@@ -88,7 +91,13 @@ impl Pipe {
             return Err((SendError::TooLarge, message));
         }
         message.prepare_to_send();
-        let unsent = match self.routing().send(&self.port, message) {
+        let mut outcome = self.routing().send(&self.port, message);
+        if let Err(Unsent::QuotaReached(refused)) = outcome {
+            // Credit may have come that nobody has looked at.
+            drain_before(&self.port);
+            outcome = self.routing().send(&self.port, refused);
+        }
+        let unsent = match outcome {
             Ok(sent) => {
                 apply_sent(&self.port, sent, &mut Deferred::new());
                 return Ok(());
@@ -104,6 +113,7 @@ impl Pipe {
             }),
             Unsent::NotOpen(message) => Err((SendError::NotOpen, message)),
             Unsent::PeerClosed(message) => Err((SendError::PeerClosed, message)),
+            Unsent::QuotaReached(message) => Err((SendError::QuotaReached, message)),
             Unsent::BadCargo(message) => Err((SendError::BadCargo, message)),
         }
     }
@@ -119,15 +129,32 @@ impl Pipe {
         if matches!(outcome, Err(Unreceived::Empty)) && drain_before(&self.port) {
             outcome = self.routing().receive(&self.port);
         }
-        let message = outcome.map_err(|error| match error {
+        let Received { message, is_credit_due } = outcome.map_err(|error| match error {
             Unreceived::NotOpen => ReceiveError::NotOpen,
             Unreceived::Empty => ReceiveError::Empty,
             Unreceived::PeerClosed => ReceiveError::PeerClosed,
         })?;
+        if is_credit_due {
+            apply(self.routing(), self.routing().return_credit(&self.port), deferred);
+        }
         if self.observers().any() {
             self.observers().notify(deferred);
         }
         Ok(message)
+    }
+
+    /// The quotas of the end, and how much of them is used.
+    pub fn quotas(&self) -> (Quotas, Usage) {
+        self.routing().quotas(&self.port)
+    }
+
+    /// Changes the quotas of the end. `change` must not call the library. False if the end is closed or inside a message.
+    ///
+    /// The other end, wherever it is, is told how to return credit. What was sent before the first quota is not counted.
+    pub fn change_quotas(&self, change: impl FnOnce(&mut Quotas)) -> bool {
+        let Some(effects) = self.routing().change_quotas(&self.port, change) else { return false };
+        apply(self.routing(), effects, &mut Deferred::new());
+        true
     }
 
     /// Joins two pipes by one end of each. Both ends are closed afterwards, whatever the outcome; if it is
@@ -192,12 +219,14 @@ fn signals(status: &Status) -> SignalsState {
     let peer_open = !status.peer_closed;
     SignalsState {
         satisfied: Signals::READABLE.when(status.unread)
-            | Signals::WRITABLE.when(peer_open)
+            | Signals::WRITABLE.when(peer_open && status.may_send)
             | Signals::PEER_CLOSED.when(status.peer_closed)
-            | Signals::PEER_REMOTE.when(status.peer_remote),
+            | Signals::PEER_REMOTE.when(status.peer_remote)
+            | Signals::QUOTA_EXCEEDED.when(status.is_over_quota),
         satisfiable: Signals::READABLE.when(status.unread || status.more_may_come)
             | (Signals::WRITABLE | Signals::PEER_REMOTE).when(peer_open)
-            | Signals::PEER_CLOSED,
+            | Signals::PEER_CLOSED
+            | Signals::QUOTA_EXCEEDED,
     }
 }
 

@@ -21,6 +21,9 @@ impl Signals {
     /// The other end is in another process.
     pub const PEER_REMOTE: Signals = Signals(1 << 4);
 
+    /// More is unread, or not taken at the other end, than a [quota](crate::pipe::Quotas) that is only reported allows.
+    pub const QUOTA_EXCEEDED: Signals = Signals(1 << 5);
+
     /// The set with the given bits; bits without a meaning are kept and never satisfied.
     pub const fn from_bits(bits: u32) -> Self {
         Signals(bits)
@@ -82,6 +85,7 @@ impl fmt::Debug for Signals {
             (Signals::PEER_CLOSED, "PEER_CLOSED"),
             (Signals::NEW_DATA_READABLE, "NEW_DATA_READABLE"),
             (Signals::PEER_REMOTE, "PEER_REMOTE"),
+            (Signals::QUOTA_EXCEEDED, "QUOTA_EXCEEDED"),
         ];
         let present = names.iter().filter(|(signal, _)| self.contains(*signal)).map(|(_, name)| *name);
         f.write_str(&present.collect::<Vec<_>>().join("|"))

@@ -38,6 +38,9 @@ errors! {
         Empty => "the message is empty", InvalidInput;
         /// The peer is closed or lost.
         PeerClosed => "the peer is closed", BrokenPipe;
+        /// As much is unread at the other end as the [quota](crate::quota) allows. It is worth trying again when the end
+        /// is [writable](crate::Signals::WRITABLE).
+        QuotaReached => "the quota is reached", WouldBlock;
         /// The message carries the peer of the end that it is sent from, or a handle of another node.
         BadCargo => "the message carries its own pipe, or a handle of another node", InvalidInput;
         /// The payload is over the [limit](crate::limits::Limits).

@@ -52,6 +52,7 @@ mod invitation;
 mod message;
 mod owned;
 mod pipe;
+pub mod quota;
 mod server;
 mod shared_buffer;
 mod wait;

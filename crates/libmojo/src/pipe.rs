@@ -38,7 +38,8 @@ impl MessagePipe {
         &self.0
     }
 
-    /// Sends a message. Never blocks: what the peer has not read waits, without a limit.
+    /// Sends a message. Never blocks: what the peer has not read waits, without a limit unless the end has a
+    /// [quota](crate::quota).
     ///
     /// # Errors
     /// The message comes back with the reason. A message that was accepted can still be lost if the peer closes
@@ -53,6 +54,7 @@ impl MessagePipe {
                 core::SendError::BadCargo => SendErrorKind::BadCargo,
                 core::SendError::TooLarge => SendErrorKind::TooLarge,
                 core::SendError::NotSerializable => SendErrorKind::NotSerializable,
+                core::SendError::QuotaReached => SendErrorKind::QuotaReached,
                 // An owned end is open.
                 core::SendError::PeerClosed | core::SendError::NotOpen => SendErrorKind::PeerClosed,
             },

@@ -53,6 +53,7 @@ pub extern "C" fn MojoWriteMessage(
                 SendError::Empty => NOT_FOUND,
                 SendError::PeerClosed => FAILED_PRECONDITION,
                 SendError::TooLarge => RESOURCE_EXHAUSTED,
+                SendError::QuotaReached => SHOULD_WAIT,
             })
         })
     };

@@ -1,5 +1,6 @@
 //! What a link has received: taken by the I/O thread, or by whoever waits for something behind the link.
 
+use super::allowance::Allowance;
 use super::frame::{
     ASK, EVENT, INVITATION, InFrame, KNOWN, MEET, MET, PARTED, REGION, REPORT, SWITCH, TAKEN, TALK, WireError,
     violation,
@@ -12,9 +13,10 @@ use super::wire::Part;
 use super::{RoutingNode, Sender, apply, introduction, wire};
 use crate::deferred::{Deferred, as_system, collect};
 use crate::invitation::Arrivals;
+use crate::limits::max_unread_per_link;
 use crate::pipe::Pipe;
 use libmojo_platform::SharedMemory;
-use libmojo_ports::Effects;
+use libmojo_ports::{Amount, Effects};
 use libmojo_sync::{Arc, Mutex, OnceLock, Rank};
 use std::io;
 
@@ -33,6 +35,7 @@ pub(super) struct Incoming {
     stage: Stage,
     /// Present once the other side writes into the region.
     ring: Option<RingReader>,
+    allowance: Allowance,
 }
 
 /// The incoming side of a link, or its absence while a thread takes what has come. No lock is held meanwhile: what comes
@@ -47,7 +50,8 @@ struct SlotState {
 
 impl Slot {
     pub(super) fn new() -> Self {
-        let incoming = Incoming { reader: Reader::new(), stage: Stage::Socket, ring: None };
+        let incoming =
+            Incoming { reader: Reader::new(), stage: Stage::Socket, ring: None, allowance: Allowance::default() };
         Self(Mutex::new(Rank::Leaf, SlotState { incoming: Some(Box::new(incoming)), is_wanted: false }))
     }
 
@@ -210,7 +214,7 @@ impl<'a> Turn<'a> {
                 check_socket_frame(&frame)?;
                 continue;
             }
-            self.take_frame(frame, &mut incoming.stage)?;
+            self.take_counted(frame, &mut incoming.stage, &mut incoming.allowance)?;
             if let (Stage::Region, Some(region)) = (incoming.stage, self.link.region.get()) {
                 incoming.ring = Some(RingReader::new(region.clone()));
                 incoming.reader.shrink();
@@ -220,13 +224,13 @@ impl<'a> Turn<'a> {
     }
 
     fn take_from_region(&mut self, incoming: &mut Incoming, max_steps: usize) -> Result<(), WireError> {
-        let Incoming { reader, stage, ring: Some(ring) } = incoming else { return Ok(()) };
+        let Incoming { reader, stage, ring: Some(ring), allowance } = incoming else { return Ok(()) };
         let mut outcome = Ok(());
         for _ in 0..max_steps {
             outcome = match ring.step(reader, &self.link.socket) {
                 Ok(Step::Nothing) => break,
                 Ok(Step::Piece) => Ok(()),
-                Ok(Step::Frame(frame)) => self.take_frame(frame, stage),
+                Ok(Step::Frame(frame)) => self.take_counted(frame, stage, allowance),
                 Err(error) => Err(error),
             };
             self.drained.has_come = true;
@@ -237,6 +241,24 @@ impl<'a> Turn<'a> {
         ring.publish();
         self.link.offer_room();
         outcome
+    }
+
+    /// Takes a frame, and sees to it that not too much from this link waits for the program.
+    fn take_counted(
+        &mut self,
+        frame: InFrame<'_>,
+        stage: &mut Stage,
+        allowance: &mut Allowance,
+    ) -> Result<(), WireError> {
+        let added = Amount { messages: 1, bytes: (frame.meta.len() + frame.payload.len()) as u64 };
+        self.take_frame(frame, stage)?;
+        let count = || self.node.unread(|message| message.weight_from(&self.link.sender));
+        match allowance.spend(added, max_unread_per_link(), count) {
+            Ok(()) => Ok(()),
+            Err(Amount { messages, bytes }) => {
+                violation(format!("{messages} messages, {bytes} bytes, that nobody takes"))
+            }
+        }
     }
 
     fn take_frame(&mut self, frame: InFrame<'_>, stage: &mut Stage) -> Result<(), WireError> {

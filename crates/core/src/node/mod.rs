@@ -1,5 +1,6 @@
 //! A node: the routing of this process, its links to other processes, and how the two are brought together.
 
+mod allowance;
 mod attendance;
 mod frame;
 mod incoming;

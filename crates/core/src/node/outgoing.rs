@@ -3,12 +3,14 @@
 //! Nothing here ever waits. What there is no room for stays in a queue of this process, and everything behind it that
 //! must not overtake it. `step` writes as much as it can in a short time, so that the lock is free in between.
 
-use super::frame::{DESCRIPTORS, HEADER_BYTES, Header, Meta, OutFrame, WireError};
+use super::allowance::Allowance;
+use super::frame::{DESCRIPTORS, HEADER_BYTES, Header, Meta, OutFrame, WireError, violation};
 use super::region::{LaneWriter, Region};
 use super::ring_reader::{BULK_INDEX_BYTES, RECORD_ALIGN};
+use crate::limits::max_queued_per_link;
 use crate::payload::Payload;
 use libmojo_platform::{MAX_DESCRIPTORS_PER_SEND, Socket, is_too_many_references};
-use libmojo_ports::PortName;
+use libmojo_ports::{Amount, PortName};
 use libmojo_sync::Arc;
 use std::collections::{HashSet, VecDeque};
 use std::io::{self, IoSlice};
@@ -32,6 +34,9 @@ const PIECE_BYTES: usize = 16 << 10;
 pub(super) struct Outgoing {
     socket: SocketQueue,
     ring: Option<RingQueue>,
+    allowance: Allowance,
+    /// More than the limit waits.
+    is_overfull: bool,
     /// Nothing can be written any more.
     is_closed: bool,
     /// A thread goes on writing what is large.
@@ -82,6 +87,7 @@ impl Outgoing {
         if self.is_closed {
             return Some(frame);
         }
+        let added = Amount { messages: 1, bytes: frame_bytes(&frame) as u64 };
         match &mut self.ring {
             Some(ring) => {
                 ring.num_urgent += usize::from(frame.is_urgent);
@@ -89,6 +95,9 @@ impl Outgoing {
             }
             None => self.socket.push(frame),
         }
+        let mut allowance = std::mem::take(&mut self.allowance);
+        self.is_overfull |= allowance.spend(added, max_queued_per_link(), || self.backlog_amount()).is_err();
+        self.allowance = allowance;
         None
     }
 
@@ -143,6 +152,11 @@ impl Outgoing {
         (frames + in_socket, bytes + bytes_in_socket)
     }
 
+    fn backlog_amount(&self) -> Amount {
+        let (frames, bytes) = self.backlog();
+        Amount { messages: frames as u64, bytes: bytes as u64 }
+    }
+
     /// True if nothing waits to be written to the socket.
     pub(super) fn is_socket_free(&self) -> bool {
         self.socket.pieces.is_empty()
@@ -158,6 +172,7 @@ impl Outgoing {
         let mut progress = Progress { written: Written::All, has_shown: false, is_urgent: false, violation: None };
         let outcome = match &mut self.ring {
             _ if self.is_closed => Ok(Written::All),
+            _ if self.is_overfull => violation("a process takes less than is sent to it: too much waits"),
             None => Ok(self.socket.write_to(socket)),
             Some(ring) => ring.step(&mut self.socket, socket, &mut progress),
         };
@@ -364,7 +379,7 @@ impl RingQueue {
 
     fn backlog(&self) -> (usize, usize) {
         let waiting = self.queue.iter().chain(&self.behind);
-        let bytes = waiting.map(|frame| HEADER_BYTES + frame.meta.len() + frame.payload.len()).sum::<usize>();
+        let bytes = waiting.map(frame_bytes).sum::<usize>();
         let current = self.current.as_ref().map_or(0, |large| large.len() - large.written);
         (self.queue.len() + self.behind.len() + usize::from(self.current.is_some()), bytes + current)
     }
@@ -499,6 +514,10 @@ impl RingQueue {
         }
         Ok(copied > 0)
     }
+}
+
+fn frame_bytes(frame: &OutFrame) -> usize {
+    HEADER_BYTES + frame.meta.len() + frame.payload.len()
 }
 
 /// True for frames that go into the lane for large things.

@@ -9,7 +9,11 @@
 //! | … 2 previous hop, 5 observe proxy | address |
 //! | … 6 probe | port (16), hops left (2) |
 //! | … 7 message with nothing attached | – |
-//! | port | name (16), has a peer (1), peer address if so, previous (16), has sent (1) |
+//! | … 8 meter | step (amount), begins anew (1), uncounted messages if so (8) |
+//! | … 9 credit | amount |
+//! | amount | messages (8), bytes (8) |
+//! | port | name (16), has a peer (1), peer address if so, previous (16), has sent (1), has a quota on what it sends (1), limit and use of it if so (amounts), has receiving quotas (1), those if so |
+//! | receiving quotas | limit (amount), has a meter (1), if so step and what was taken (amounts), uncounted messages (8) |
 //! | attachment 0 pipe | – ; takes the next port |
 //! | … 1 producer, 2 consumer | element (4), capacity (4), index (8); one descriptor; takes the next port |
 //! | … 3 buffer | size (8), guid (16), has a writable (1), has a read-only descriptor (1); one or two descriptors |
@@ -44,7 +48,7 @@ use crate::object::Object;
 use crate::payload::Payload;
 use crate::platform_handle::PlatformHandle;
 use libmojo_platform::SharedMemory;
-use libmojo_ports::{Address, Body, Event, NodeName, PortDescriptor, PortName};
+use libmojo_ports::{Address, Amount, Body, Event, Meter, NodeName, PortDescriptor, PortName, Receiving, Sending};
 use libmojo_sync::Arc;
 use std::os::fd::OwnedFd;
 
@@ -60,6 +64,8 @@ const ACCEPTED: u8 = 4;
 const OBSERVE_PROXY: u8 = 5;
 const PROBE: u8 = 6;
 const MERE_MESSAGE: u8 = 7;
+const METER: u8 = 8;
+const CREDIT: u8 = 9;
 
 const PIPE: u8 = 0;
 const PRODUCER: u8 = 1;
@@ -387,6 +393,18 @@ pub(super) fn encode_event(event: Event<Message>) -> OutFrame {
             meta.extend_from_slice(&origin.0.to_le_bytes());
             meta.extend_from_slice(&hops_left.to_le_bytes());
         }
+        Body::Meter { step, uncounted } => {
+            meta.push(METER);
+            put_amount(&mut meta, step);
+            meta.push(uncounted.is_some().into());
+            if let Some(uncounted) = uncounted {
+                meta.extend_from_slice(&uncounted.to_le_bytes());
+            }
+        }
+        Body::Credit(amount) => {
+            meta.push(CREDIT);
+            put_amount(&mut meta, amount);
+        }
     }
     OutFrame { payload, descriptors, to: Some(event.to), is_urgent, ..OutFrame::plain(EVENT, meta) }
 }
@@ -428,6 +446,11 @@ pub(super) fn decode_event(frame: InFrame<'_>, sender: &Arc<Sender>) -> Result<O
         OBSERVE_PROXY_ACK => Body::ObserveProxyAck,
         ACCEPTED => Body::Accepted,
         OBSERVE_PROXY => Body::ObserveProxy(get_address(&mut fields)?),
+        METER => Body::Meter {
+            step: get_amount(&mut fields)?,
+            uncounted: if fields.bool()? { Some(fields.u64()?) } else { None },
+        },
+        CREDIT => Body::Credit(get_amount(&mut fields)?),
         PROBE => Body::Probe { origin: PortName(fields.u128()?), hops_left: fields.u16()? },
         _ => return Ok(None),
     };
@@ -566,10 +589,48 @@ fn put_port(meta: &mut Meta, port: &PortDescriptor) {
     }
     meta.extend_from_slice(&port.previous.0.to_le_bytes());
     meta.push(port.has_sent.into());
+    meta.push(port.sending.is_some().into());
+    if let Some(sending) = &port.sending {
+        let (limit, used) = sending.parts();
+        [limit, used].into_iter().for_each(|amount| put_amount(meta, amount));
+    }
+    meta.push(port.receiving.is_some().into());
+    if let Some(receiving) = &port.receiving {
+        let (limit, meter) = receiving.parts();
+        put_amount(meta, limit);
+        meta.push(meter.is_some().into());
+        if let Some(meter) = meter {
+            [meter.step, meter.taken].into_iter().for_each(|amount| put_amount(meta, amount));
+            meta.extend_from_slice(&meter.uncounted.to_le_bytes());
+        }
+    }
 }
 
 fn get_port(fields: &mut Fields<'_>) -> Result<PortDescriptor, WireError> {
     let name = PortName(fields.u128()?);
     let peer = if fields.bool()? { Some(get_address(fields)?) } else { None };
-    Ok(PortDescriptor { name, peer, previous: PortName(fields.u128()?), has_sent: fields.bool()? })
+    let (previous, has_sent) = (PortName(fields.u128()?), fields.bool()?);
+    let mut sending = None;
+    if fields.bool()? {
+        sending = Some(Box::new(Sending::from_parts(get_amount(fields)?, get_amount(fields)?)));
+    }
+    let mut receiving = None;
+    if fields.bool()? {
+        let limit = get_amount(fields)?;
+        let mut meter = None;
+        if fields.bool()? {
+            meter = Some(Meter { step: get_amount(fields)?, taken: get_amount(fields)?, uncounted: fields.u64()? });
+        }
+        receiving = Some(Box::new(Receiving::from_parts(limit, meter)));
+    }
+    Ok(PortDescriptor { name, peer, previous, has_sent, sending, receiving })
+}
+
+fn put_amount(meta: &mut Meta, amount: Amount) {
+    meta.extend_from_slice(&amount.messages.to_le_bytes());
+    meta.extend_from_slice(&amount.bytes.to_le_bytes());
+}
+
+fn get_amount(fields: &mut Fields<'_>) -> Result<Amount, WireError> {
+    Ok(Amount { messages: fields.u64()?, bytes: fields.u64()? })
 }
