@@ -7,6 +7,7 @@ use libmojo_core::message::Message;
 use libmojo_core::node::Node;
 use libmojo_core::object::{Object, TransitError};
 use libmojo_core::signals::{Signals, SignalsState};
+use libmojo_sync::atomic::{AtomicU32, Ordering};
 use libmojo_sync::thread_local;
 
 /// Names an object; 0 names none.
@@ -28,14 +29,20 @@ static TABLE: Slab<Entry, INDEX_BITS, GENERATION_BITS> = Slab::new(&INDICES);
 pub(crate) struct Entry {
     pub(crate) object: Object,
     /// Signals that this handle does not have.
-    pub(crate) hidden: Signals,
+    hidden: AtomicU32,
 }
 
 impl Entry {
     /// A handle made before the process had anything to do with another one can have no remote peer.
     fn new(object: Object) -> Self {
-        let hidden = if Node::process().has_had_links() { Signals::NONE } else { Signals::PEER_REMOTE };
+        let remote = if Node::process().has_had_links() { Signals::NONE } else { Signals::PEER_REMOTE };
+        // A signal of which programs know nothing that set no quotas.
+        let hidden = AtomicU32::new((remote | Signals::QUOTA_EXCEEDED).bits());
         Self { object, hidden }
+    }
+
+    pub(crate) fn hidden(&self) -> Signals {
+        Signals::from_bits(self.hidden.load(Ordering::Relaxed))
     }
 }
 
@@ -82,12 +89,19 @@ pub(crate) fn get(handle: MojoHandle) -> Outcome<Object> {
 
 /// What a handle refers to, and the signals that it does not have.
 pub(crate) fn get_with_hidden(handle: MojoHandle) -> Outcome<(Object, Signals)> {
-    borrow(handle).map(|entry| (entry.object.clone(), entry.hidden))
+    borrow(handle).map(|entry| (entry.object.clone(), entry.hidden()))
 }
 
 /// The signals of what a handle refers to.
 pub(crate) fn signals(handle: MojoHandle) -> Outcome<SignalsState> {
-    borrow(handle).map(|entry| entry.object.signals().without(entry.hidden))
+    borrow(handle).map(|entry| entry.object.signals().without(entry.hidden()))
+}
+
+/// Gives a handle signals that it did not have. Who watches it already does not get to see them.
+pub(crate) fn show(handle: MojoHandle, signals: Signals) {
+    if let Ok(entry) = borrow(handle) {
+        entry.hidden.fetch_and(!signals.bits(), Ordering::Relaxed);
+    }
 }
 
 /// Ends a handle and returns what it referred to.

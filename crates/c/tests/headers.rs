@@ -8,7 +8,7 @@ use common::{has_program, workspace};
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-const HEADERS: [&str; 14] = [
+const HEADERS: [&str; 15] = [
     "buffer.h",
     "core.h",
     "data_pipe.h",
@@ -18,6 +18,7 @@ const HEADERS: [&str; 14] = [
     "macros.h",
     "message_pipe.h",
     "platform_handle.h",
+    "quota.h",
     "system_export.h",
     "thunks.h",
     "types.h",

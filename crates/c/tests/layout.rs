@@ -33,8 +33,9 @@ fn structures_have_the_promised_layouts() {
             isolated_connection_name_length at 16,
         }
         MojoConfiguration {
-            size 40, align 8, struct_size at 0, max_message_num_bytes at 4, max_shared_memory_num_bytes at 8,
-            max_mappings at 16, io_thread_name at 24,
+            size 72, align 8, struct_size at 0, max_message_num_bytes at 4, max_shared_memory_num_bytes at 8,
+            max_mappings at 16, io_thread_name at 24, max_unread_num_messages at 40, max_unread_num_bytes at 48,
+            max_queued_num_messages at 56, max_queued_num_bytes at 64,
         }
         MojoSystemThunks { size 312, align 8, size at 0, functions at 8, }
     }

@@ -11,6 +11,7 @@ use crate::result::{
 use crate::time::{INDEFINITE, deadline_after};
 use libmojo_core::limits::Limits;
 use libmojo_core::node::{Driver, Node};
+use libmojo_core::pipe::Amount;
 use libmojo_sync::atomic::Ordering;
 use libmojo_sync::{Mutex, Rank};
 use std::io::ErrorKind;
@@ -30,10 +31,18 @@ pub struct MojoConfiguration {
     pub max_mappings: u64,
     /// The name of the thread that does the I/O, and a 0 byte.
     pub io_thread_name: [u8; 16],
+    /// The most messages from one other process that are not taken.
+    pub max_unread_num_messages: u64,
+    /// The most bytes of them.
+    pub max_unread_num_bytes: u64,
+    /// The most messages to one other process that it does not take.
+    pub max_queued_num_messages: u64,
+    /// The most bytes of them.
+    pub max_queued_num_bytes: u64,
 }
 
 /// Where each field of a [`MojoConfiguration`] ends.
-const FIELD_ENDS: [usize; 5] = [4, 8, 16, 24, 40];
+const FIELD_ENDS: [usize; 9] = [4, 8, 16, 24, 40, 48, 56, 64, 72];
 
 /// Sets what the program decides for the process.
 #[unsafe(no_mangle)]
@@ -63,6 +72,10 @@ unsafe fn given(configuration: *const MojoConfiguration) -> Outcome<MojoConfigur
         max_shared_memory_num_bytes: 0,
         max_mappings: 0,
         io_thread_name: [0; 16],
+        max_unread_num_messages: 0,
+        max_unread_num_bytes: 0,
+        max_queued_num_messages: 0,
+        max_queued_num_bytes: 0,
     };
     // Only whole fields are there.
     let len = FIELD_ENDS.into_iter().rfind(|end| struct_size >= *end).unwrap_or_default();
@@ -76,10 +89,24 @@ unsafe fn given(configuration: *const MojoConfiguration) -> Outcome<MojoConfigur
 fn limits(given: &MojoConfiguration) -> Limits {
     let default = Limits::default();
     let or = |value: u64, default: u64| if value == 0 { default } else { value };
+    let amount = |messages, bytes, default: Amount| Amount {
+        messages: or(messages, default.messages),
+        bytes: or(bytes, default.bytes),
+    };
     Limits {
         max_message_bytes: or(given.max_message_num_bytes.into(), default.max_message_bytes.into()) as u32,
         max_shared_memory_bytes: or(given.max_shared_memory_num_bytes, default.max_shared_memory_bytes),
         max_mappings: usize::try_from(or(given.max_mappings, default.max_mappings as u64)).unwrap_or(usize::MAX),
+        max_unread_per_link: amount(
+            given.max_unread_num_messages,
+            given.max_unread_num_bytes,
+            default.max_unread_per_link,
+        ),
+        max_queued_per_link: amount(
+            given.max_queued_num_messages,
+            given.max_queued_num_bytes,
+            default.max_queued_per_link,
+        ),
     }
 }
 

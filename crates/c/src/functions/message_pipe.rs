@@ -130,7 +130,7 @@ pub unsafe extern "C" fn MojoNotifyBadMessage(
 }
 
 #[inline]
-fn with_pipe<R>(handle: MojoHandle, body: impl FnOnce(&Pipe) -> Outcome<R>) -> Outcome<R> {
+pub(super) fn with_pipe<R>(handle: MojoHandle, body: impl FnOnce(&Pipe) -> Outcome<R>) -> Outcome<R> {
     match &handles::borrow(handle)?.object {
         Object::Pipe(pipe) => body(pipe),
         _ => Err(INVALID_ARGUMENT),

@@ -41,7 +41,7 @@ pub extern "C" fn MojoWatch(
     refuse_if_forked!();
     let watch = |watcher: &Watcher| {
         let entry = handles::borrow(handle)?;
-        let outcome = watcher.watch(&entry.object, Signals::from_bits(signals), entry.hidden, context);
+        let outcome = watcher.watch(&entry.object, Signals::from_bits(signals), entry.hidden(), context);
         outcome.map_err(|error| match error {
             WatchError::InvalidArgument => INVALID_ARGUMENT,
             WatchError::AlreadyExists => ALREADY_EXISTS,

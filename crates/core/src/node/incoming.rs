@@ -143,6 +143,9 @@ pub(crate) fn drain(node: &RoutingNode, link: &Arc<Link>) -> Drained {
         if link.attendance.is_waiting_for_room() {
             link.flush();
         }
+        if link.failure().is_some() {
+            return;
+        }
         let Some(mut incoming) = link.incoming.take(false) else { return };
         let outcome = Turn::new(node, link, drained).take_from_region(&mut incoming, STEPS_PER_TURN);
         let was_called = incoming.ring.as_mut().is_some_and(RingReader::take_doorbell);
@@ -177,6 +180,9 @@ impl<'a> Turn<'a> {
     }
 
     fn take_all(&mut self, incoming: &mut Incoming) -> Result<(), WireError> {
+        if let Some(failure) = self.link.failure() {
+            return violation(failure);
+        }
         let mut outcome = Ok(Filled::Some);
         for _ in 0..READS_PER_TURN {
             outcome = incoming.reader.fill(&self.link.socket);

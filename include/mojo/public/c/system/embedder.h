@@ -45,10 +45,23 @@ struct MOJO_ALIGNAS(8) MojoConfiguration {
   // the first connection and ends with the last; the next one that starts has
   // this name.
   char io_thread_name[16];
+
+  // The most messages from one other process, and the most bytes of them with what
+  // is attached, that are received and not read; by default 4194304 and 1 GiB. A
+  // process that sends more is cut off. A program that is slow gives its pipes
+  // quotas (quota.h), so that whoever writes to them waits.
+  MOJO_ALIGNAS(8) uint64_t max_unread_num_messages;
+  MOJO_ALIGNAS(8) uint64_t max_unread_num_bytes;
+
+  // The most messages to one other process, and the most bytes of them, that wait
+  // in this one because that one takes nothing; by default as many. If there are
+  // more it is cut off.
+  MOJO_ALIGNAS(8) uint64_t max_queued_num_messages;
+  MOJO_ALIGNAS(8) uint64_t max_queued_num_bytes;
 };
 typedef struct MojoConfiguration MojoConfiguration;
-MOJO_STATIC_ASSERT(sizeof(MojoConfiguration) == 40,
-                   "MojoConfiguration must be 40 bytes");
+MOJO_STATIC_ASSERT(sizeof(MojoConfiguration) == 72,
+                   "MojoConfiguration must be 72 bytes");
 MOJO_STATIC_ASSERT(MOJO_ALIGNOF(MojoConfiguration) == 8,
                    "MojoConfiguration must be aligned to 8");
 MOJO_STATIC_ASSERT(offsetof(MojoConfiguration, struct_size) == 0,
@@ -61,6 +74,14 @@ MOJO_STATIC_ASSERT(offsetof(MojoConfiguration, max_mappings) == 16,
                    "max_mappings must be at offset 16");
 MOJO_STATIC_ASSERT(offsetof(MojoConfiguration, io_thread_name) == 24,
                    "io_thread_name must be at offset 24");
+MOJO_STATIC_ASSERT(offsetof(MojoConfiguration, max_unread_num_messages) == 40,
+                   "max_unread_num_messages must be at offset 40");
+MOJO_STATIC_ASSERT(offsetof(MojoConfiguration, max_unread_num_bytes) == 48,
+                   "max_unread_num_bytes must be at offset 48");
+MOJO_STATIC_ASSERT(offsetof(MojoConfiguration, max_queued_num_messages) == 56,
+                   "max_queued_num_messages must be at offset 56");
+MOJO_STATIC_ASSERT(offsetof(MojoConfiguration, max_queued_num_bytes) == 64,
+                   "max_queued_num_bytes must be at offset 64");
 
 #ifdef __cplusplus
 extern "C" {
