@@ -156,8 +156,8 @@ in_worlds! {
         assert!(!a.signals().satisfied.contains(Q) && *seen.lock().unwrap() == 0);
         assert!(wait_for(&b, Q).satisfied.contains(Q));
         send(&a, "two");
-        // Within the call that is too much.
-        assert_eq!(*seen.lock().unwrap(), 1);
+        // By this thread, or by another one that has just seen it.
+        eventually("the watcher is told", || *seen.lock().unwrap() == 1);
         assert!(a.signals().satisfied.contains(Q | W));
         assert_eq!([recv(&b), recv(&b), recv(&b)], ["two", "two", "two"]);
         assert!(!b.signals().satisfied.contains(Q));
@@ -288,7 +288,8 @@ fn a_process_that_sends_more_than_is_taken_is_cut_off() {
             while b.try_recv().is_ok() {
                 num_unread += 1;
             }
-            assert!(num_unread > 0 && num_unread <= most, "{num_unread}");
+            // The first, which has no bytes, and the one that was too much.
+            assert!(num_unread > 2 && num_unread <= most + 2, "{num_unread}");
             assert_eq!(b.try_recv().err(), Some(TryRecvError::PeerClosed));
             assert_connected(&c, &d);
         }

@@ -89,7 +89,8 @@ pub fn port(name: u128) -> Vec<u8> {
     bytes.extend(ATTACKER.to_le_bytes());
     bytes.extend(PEER.to_le_bytes());
     bytes.extend(PREVIOUS.to_le_bytes());
-    bytes.push(0);
+    // It has not sent, and there are no quotas.
+    bytes.extend([0; 3]);
     bytes
 }
 

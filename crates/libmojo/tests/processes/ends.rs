@@ -231,7 +231,10 @@ fn a_child_that_quits_leaves_nothing_but_closure() {
     send(&pipe, "quit");
     assert!(child.wait().success());
     for end in [&pipe, &carrier, &child.pipe] {
-        let closed = SignalsState { satisfied: Signals::PEER_CLOSED, satisfiable: Signals::PEER_CLOSED };
+        let closed = SignalsState {
+            satisfied: Signals::PEER_CLOSED,
+            satisfiable: Signals::PEER_CLOSED | Signals::QUOTA_EXCEEDED,
+        };
         assert_eq!(end.wait(Signals::READABLE, None), Err(WaitError::Unsatisfiable(closed)));
     }
     drop((pipe, carrier, child));
