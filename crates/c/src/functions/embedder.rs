@@ -222,3 +222,32 @@ pub extern "C" fn MojoShutdown(deadline: u64) -> MojoResult {
     refuse_if_forked!();
     if Node::process().shutdown(deadline_after(deadline)) { OK } else { DEADLINE_EXCEEDED }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_that_are_0_stand_for_the_defaults_and_the_others_for_themselves() {
+        let nothing = MojoConfiguration {
+            struct_size: 72,
+            max_message_num_bytes: 0,
+            max_shared_memory_num_bytes: 0,
+            max_mappings: 0,
+            io_thread_name: [0; 16],
+            max_unread_num_messages: 0,
+            max_unread_num_bytes: 0,
+            max_queued_num_messages: 0,
+            max_queued_num_bytes: 0,
+        };
+        let default = Limits::default();
+        assert_eq!(limits(&nothing), default);
+        let some = MojoConfiguration { max_unread_num_messages: 5, max_queued_num_bytes: 6, ..nothing };
+        let expected = Limits {
+            max_unread_per_link: Amount { messages: 5, ..default.max_unread_per_link },
+            max_queued_per_link: Amount { bytes: 6, ..default.max_queued_per_link },
+            ..default
+        };
+        assert_eq!(limits(&some), expected);
+    }
+}

@@ -52,7 +52,8 @@ static void test_limits(void) {
   MojoMessageHandle message;
   void* address;
   void* second;
-  MojoConfiguration configuration = {sizeof(configuration), 1000, 8192, 1, ""};
+  MojoConfiguration configuration = {
+      sizeof(configuration), 1000, 8192, 1, "", 0, 0, 0, 0};
   EXPECT(INVALID_ARGUMENT, MojoConfigure(NULL));
   configuration.struct_size = 3;
   EXPECT(INVALID_ARGUMENT, MojoConfigure(&configuration));
@@ -272,7 +273,8 @@ static void expect_thread(const char* name) {
 }
 
 static void test_thread_name(void) {
-  MojoConfiguration configuration = {sizeof(configuration), 0, 0, 0, "fifteen bytes.."};
+  MojoConfiguration configuration = {
+      sizeof(configuration), 0, 0, 0, "fifteen bytes..", 0, 0, 0, 0};
   EXPECT(OK, MojoConfigure(&configuration));
   expect_thread("fifteen bytes..");
   strcpy(configuration.io_thread_name, "other");

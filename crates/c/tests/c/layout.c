@@ -7,6 +7,7 @@
 #include "mojo/public/c/system/core.h"
 #include "mojo/public/c/system/embedder.h"
 #include "mojo/public/c/system/invitation.h"
+#include "mojo/public/c/system/quota.h"
 #include "mojo/public/c/system/thunks.h"
 #include "mojo/public/c/system/wait.h"
 
@@ -128,12 +129,24 @@ STRUCT(MojoAcceptInvitationOptions, 8, 8);
 FIELD(MojoAcceptInvitationOptions, struct_size, 0, 4);
 FIELD(MojoAcceptInvitationOptions, flags, 4, 4);
 
-STRUCT(MojoConfiguration, 40, 8);
+STRUCT(MojoConfiguration, 72, 8);
 FIELD(MojoConfiguration, struct_size, 0, 4);
 FIELD(MojoConfiguration, max_message_num_bytes, 4, 4);
 FIELD(MojoConfiguration, max_shared_memory_num_bytes, 8, 8);
 FIELD(MojoConfiguration, max_mappings, 16, 8);
 FIELD(MojoConfiguration, io_thread_name, 24, 16);
+FIELD(MojoConfiguration, max_unread_num_messages, 40, 8);
+FIELD(MojoConfiguration, max_unread_num_bytes, 48, 8);
+FIELD(MojoConfiguration, max_queued_num_messages, 56, 8);
+FIELD(MojoConfiguration, max_queued_num_bytes, 64, 8);
+
+STRUCT(MojoSetQuotaOptions, 8, 8);
+FIELD(MojoSetQuotaOptions, struct_size, 0, 4);
+FIELD(MojoSetQuotaOptions, flags, 4, 4);
+
+STRUCT(MojoQueryQuotaOptions, 8, 8);
+FIELD(MojoQueryQuotaOptions, struct_size, 0, 4);
+FIELD(MojoQueryQuotaOptions, flags, 4, 4);
 
 /* The table of functions. */
 
@@ -424,6 +437,15 @@ struct additional_functions {
                                 MojoHandle*,
                                 int*);
   MojoResult (*dispatch)(MojoHandle);
+  MojoResult (*set_quota)(MojoHandle,
+                          MojoQuotaType,
+                          uint64_t,
+                          const struct MojoSetQuotaOptions*);
+  MojoResult (*query_quota)(MojoHandle,
+                            MojoQuotaType,
+                            const struct MojoQueryQuotaOptions*,
+                            uint64_t*,
+                            uint64_t*);
   MojoResult (*configure)(const struct MojoConfiguration*);
   MojoResult (*set_property)(MojoPropertyType, const void*);
   MojoResult (*set_handler)(MojoProcessErrorHandler, uintptr_t);
@@ -441,6 +463,8 @@ static struct additional_functions every_additional_function(void) {
   functions.wait_many = &MojoWaitMany;
   functions.create_pollable = &MojoCreatePollableWatcher;
   functions.dispatch = &MojoDispatchWatcher;
+  functions.set_quota = &MojoSetQuota;
+  functions.query_quota = &MojoQueryQuota;
   functions.configure = &MojoConfigure;
   functions.set_property = &MojoSetProperty;
   functions.set_handler = &MojoSetDefaultProcessErrorHandler;

@@ -374,3 +374,21 @@ impl Memory {
         bytes
     }
 }
+
+// ---- quota.h ---------------------------------------------------------------------------------------------
+
+pub fn set_quota(handle: MojoHandle, quota_type: u32, limit: u64, options: Option<&[u8]>) -> MojoResult {
+    // SAFETY: null, or as large as it says.
+    unsafe { MojoSetQuota(handle, quota_type, limit, sized(options)) }
+}
+
+pub fn query_quota(
+    handle: MojoHandle,
+    quota_type: u32,
+    options: Option<&[u8]>,
+    limit: Option<&mut u64>,
+    usage: Option<&mut u64>,
+) -> MojoResult {
+    // SAFETY: null, or as large as it says; null or places.
+    unsafe { MojoQueryQuota(handle, quota_type, sized(options), place(limit), place(usage)) }
+}

@@ -122,7 +122,7 @@ fn transport() -> (UnixStream, MojoPlatformHandle) {
 
 /// Every function that the library exports, but for those that only look at a value, called in a way that succeeds
 /// elsewhere.
-const CALLS: [(&str, Call); 54] = [
+const CALLS: [(&str, Call); 56] = [
     ("MojoClose", |things| MojoClose(things.pipe.0)),
     ("MojoQueryHandleSignalsState", |things| code(signals(things.pipe.0))),
     ("MojoCreateMessagePipe", |_| calls::create_message_pipe(None, Some(&mut 0), Some(&mut 0))),
@@ -157,6 +157,8 @@ const CALLS: [(&str, Call); 54] = [
     ("MojoUnmapBuffer", |things| MojoUnmapBuffer(things.mapping.address)),
     ("MojoWrapPlatformHandle", |_| code(wrap(0, 0))),
     ("MojoUnwrapPlatformHandle", |things| code(unwrap(things.platform))),
+    ("MojoSetQuota", |things| calls::set_quota(things.pipe.0, 0, 1, None)),
+    ("MojoQueryQuota", |things| calls::query_quota(things.pipe.0, 0, None, None, None)),
     ("MojoWrapPlatformSharedBuffer", |_| wrap_as(Spelling::Documented)),
     ("MojoWrapPlatformSharedBufferHandle", |_| wrap_as(Spelling::WithHandle)),
     ("MojoUnwrapPlatformSharedBuffer", |things| unwrap_as(Spelling::Documented, things.buffer)),
@@ -313,6 +315,9 @@ fn in_a_fork_every_function_refuses_and_does_nothing() {
 
 #[test]
 fn values_that_name_nothing_are_refused_in_a_fork_like_all_others() {
+    // A process that has not used the library yet may fork.
+    let (a, b) = pipe();
+    close_all(&[a, b]);
     in_fork(|| {
         for dead in [0, 1, STALE] {
             assert_eq!(MojoClose(dead), FAILED_PRECONDITION);

@@ -15,6 +15,7 @@ mod message_pipes;
 mod messages;
 mod platform_handles;
 mod processes;
+mod quotas;
 mod scale;
 mod support;
 mod threads;
