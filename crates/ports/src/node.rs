@@ -266,8 +266,6 @@ impl<M: Message> Node<M> {
             if state.peer_closed {
                 return Err(SendError::PeerClosed(message));
             }
-            // The reference is moved out of the locked state and back rather than counted: two threads that
-            // count one reference cost each other more than all the rest of this function.
             if let Some(sending) = &state.sending {
                 if sending.is_used_up() {
                     return Err(SendError::QuotaReached(message));
@@ -277,6 +275,8 @@ impl<M: Message> Node<M> {
                 }
             }
             let size = Amount { messages: 1, bytes: message.num_bytes() };
+            // The reference is moved out of the locked state and back rather than counted: two threads that
+            // count one reference cost each other more than all the rest of this function.
             let Some(peer) = state.peer.take() else { return Err(SendError::PeerClosed(message)) };
             let outcome = self.deliver_directly(port, &state, &peer, message);
             let contended = matches!(&outcome, Err(Undelivered::Contended(_))).then(|| peer.hop(port));
@@ -396,10 +396,7 @@ impl<M: Message> Node<M> {
         run.finish()
     }
 
-    /// Has an end's quotas changed. `change` must not call the node.
-    ///
-    /// # Errors
-    /// `None` if the end is closed or inside a message.
+    /// Has an end's quotas changed. `change` must not call the node. `None` if the end is closed or inside a message.
     pub fn change_quotas(self: &Arc<Self>, port: &PortRef<M>, change: impl FnOnce(&mut Quotas)) -> Option<Effects<M>> {
         let mut run = Run::new(self);
         {

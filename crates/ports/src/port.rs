@@ -370,11 +370,11 @@ pub(crate) struct State<M: Message> {
     pub(crate) role: Role,
     /// True while the endpoint is inside a message, where nobody can read from it.
     pub(crate) in_transit: bool,
-    /// True while the twin may put messages straight into `unread` without a look at its own state, because a send
-    /// that saw both has found that nothing stands in the way: both are open, this port is the peer of its twin and
-    /// listens to it, nothing numbered is under way, the twin has no quota and is known to have sent. Whatever is about to change
-    /// one of these ends it: for this port at once, for the twin before the call is over, which can only be that it
-    /// closes or goes into a message; fused it cannot be any more.
+    /// True while the twin may put messages straight into `unread` without a look at its own state, because a send that
+    /// saw both has found that nothing stands in the way: both are open, this port is the peer of its twin and listens
+    /// to it, nothing numbered is under way, the twin has no quota and is known to have sent. Whatever is about to
+    /// change one of these ends it: for this port at once, for the twin before the call is over, which can only be that
+    /// it closes, gets a quota or goes into a message; fused it cannot be any more.
     pub(crate) is_direct: bool,
     /// True if the other end is known to be closed, or the way there to be lost. Never reset.
     pub(crate) peer_closed: bool,

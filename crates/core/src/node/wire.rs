@@ -12,8 +12,9 @@
 //! | … 8 meter | step (amount), begins anew (1), uncounted messages if so (8) |
 //! | … 9 credit | amount |
 //! | amount | messages (8), bytes (8) |
-//! | port | name (16), has a peer (1), peer address if so, previous (16), has sent (1), has a quota on what it sends (1), limit and use of it if so (amounts), has receiving quotas (1), those if so |
-//! | receiving quotas | limit (amount), has a meter (1), if so step and what was taken (amounts), uncounted messages (8) |
+//! | port | name (16), has a peer (1), peer address if so, previous (16), has sent (1), quota on what it sends, on what it gets |
+//! | quota on what it sends | has one (1), if so limit and what is used of it (amounts) |
+//! | quota on what it gets | has one (1), if so limit (amount), has a meter (1), if so step, what was taken (amounts), uncounted (8) |
 //! | attachment 0 pipe | – ; takes the next port |
 //! | … 1 producer, 2 consumer | element (4), capacity (4), index (8); one descriptor; takes the next port |
 //! | … 3 buffer | size (8), guid (16), has a writable (1), has a read-only descriptor (1); one or two descriptors |

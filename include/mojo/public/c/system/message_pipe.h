@@ -136,6 +136,7 @@ MojoCreateMessagePipe(const MojoCreateMessagePipeOptions* options,
 //                        two ends of this pipe
 //   NOT_FOUND            the message is empty
 //   FAILED_PRECONDITION  the peer is closed
+//   SHOULD_WAIT          the end has a quota (quota.h), which is reached
 MOJO_SYSTEM_EXPORT MojoResult MojoWriteMessage(MojoHandle message_pipe_handle,
                                                MojoMessageHandle message,
                                                MojoWriteMessageFlags flags);
