@@ -521,7 +521,8 @@ mod tests {
                             0 => {
                                 let fresh = slab.insert((Counted::new(&COUNT), random, random)).unwrap();
                                 let old = place.swap(fresh, Ordering::Relaxed);
-                                if let Ok(claim) = slab.claim(old) {
+                                // Nobody finds it by that number again, so it is to end whoever has it now.
+                                if let Some(claim) = slab.claim_in_turn(old) {
                                     claim.end();
                                 }
                             }
