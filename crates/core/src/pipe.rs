@@ -91,13 +91,7 @@ impl Pipe {
             return Err((SendError::TooLarge, message));
         }
         message.prepare_to_send();
-        let mut outcome = self.routing().send(&self.port, message);
-        if let Err(Unsent::QuotaReached(refused)) = outcome {
-            // Credit may have come that nobody has looked at.
-            drain_before(&self.port);
-            outcome = self.routing().send(&self.port, refused);
-        }
-        let unsent = match outcome {
+        let unsent = match self.routing().send(&self.port, message) {
             Ok(sent) => {
                 apply_sent(&self.port, sent, &mut Deferred::new());
                 return Ok(());
@@ -113,6 +107,10 @@ impl Pipe {
             }),
             Unsent::NotOpen(message) => Err((SendError::NotOpen, message)),
             Unsent::PeerClosed(message) => Err((SendError::PeerClosed, message)),
+            // Credit may have come that nobody has looked at.
+            Unsent::QuotaReached(message) if drain_before(&self.port) && self.port.status().may_send => {
+                self.send(message)
+            }
             Unsent::QuotaReached(message) => Err((SendError::QuotaReached, message)),
             Unsent::BadCargo(message) => Err((SendError::BadCargo, message)),
         }
