@@ -44,6 +44,11 @@ impl Entry {
     pub(crate) fn hidden(&self) -> Signals {
         Signals::from_bits(self.hidden.load(Ordering::Relaxed))
     }
+
+    /// Gives the handle signals that it did not have. Who watches it already does not get to see them.
+    pub(crate) fn show(&self, signals: Signals) {
+        self.hidden.fetch_and(!signals.bits(), Ordering::Relaxed);
+    }
 }
 
 fn number(handle: u64) -> MojoHandle {
@@ -95,13 +100,6 @@ pub(crate) fn get_with_hidden(handle: MojoHandle) -> Outcome<(Object, Signals)> 
 /// The signals of what a handle refers to.
 pub(crate) fn signals(handle: MojoHandle) -> Outcome<SignalsState> {
     borrow(handle).map(|entry| entry.object.signals().without(entry.hidden()))
-}
-
-/// Gives a handle signals that it did not have. Who watches it already does not get to see them.
-pub(crate) fn show(handle: MojoHandle, signals: Signals) {
-    if let Ok(entry) = borrow(handle) {
-        entry.hidden.fetch_and(!signals.bits(), Ordering::Relaxed);
-    }
 }
 
 /// Ends a handle and returns what it referred to.

@@ -9,10 +9,9 @@ use libmojo::{
 };
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{Thread, scope, spawn};
+use std::task::{Context, Waker};
+use std::thread::{scope, spawn};
 use std::time::{Duration, Instant};
 use worlds::*;
 
@@ -242,25 +241,6 @@ in_worlds! {
         send(&a, "wake up");
         drop(a);
         assert_eq!(waiting.join().unwrap(), "wake up");
-    }
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return output;
-        }
-        std::thread::park();
     }
 }
 

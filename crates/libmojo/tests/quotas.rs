@@ -6,13 +6,13 @@ mod worlds;
 use libmojo::limits::Limits;
 use libmojo::quota::{Amount, Quota, Quotas};
 use libmojo::{
-    AcceptedInvitation, Invitation, Message, MessagePipe, Node, ProcessError, RecvError, SendErrorKind, SendOptions,
-    Serialize, Signals, TryRecvError, Waitable, Watcher, socket_pair,
+    Message, MessagePipe, Node, ProcessError, RecvError, SendErrorKind, SendOptions, Serialize, Signals, TryRecvError,
+    Waitable, Watcher,
 };
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 use worlds::*;
@@ -189,26 +189,6 @@ fn send_to_the_brim(pipe: &MessagePipe) {
     assert_eq!(fill(pipe, "no more"), 0);
 }
 
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let thread = thread::current();
-    let waker = Waker::from(Arc::new(Unpark(thread)));
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return output;
-        }
-        thread::park();
-    }
-}
-
-struct Unpark(thread::Thread);
-
-impl std::task::Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
 #[test]
 fn quotas_can_be_changed_and_what_was_sent_before_is_not_counted() {
     let _watchdog = watchdog();
@@ -244,14 +224,10 @@ fn in_a_child(test: &str, body: impl FnOnce()) {
     assert!(status.success());
 }
 
-/// Invites, and hears of the connection.
+/// Connects two nodes, the first of which hears of the connection.
 fn watched(inviter: &Node, invitee: &Node) -> (MessagePipe, MessagePipe, Arc<Mutex<Vec<ProcessError>>>) {
     let (errors, handler) = recording();
-    let invitation = Invitation::new_on(inviter);
-    let a = invitation.attach(b"first").unwrap();
-    let (ours, theirs) = socket_pair().unwrap();
-    invitation.send_with(ours, SendOptions { handler: Some(handler), ..SendOptions::default() }).unwrap();
-    let b = AcceptedInvitation::accept_on(invitee, theirs).unwrap().extract(b"first").unwrap();
+    let (a, b) = link_with(inviter, invitee, SendOptions { handler: Some(handler), ..SendOptions::default() });
     (a, b, errors)
 }
 

@@ -421,13 +421,8 @@ impl<M: Message> Node<M> {
     /// An end's quotas, and how much of them is used.
     pub fn quotas(&self, port: &Port<M>) -> (Quotas, Usage) {
         let state = port.state.lock();
-        let bytes = match &state.receiving {
-            Some(receiving) => receiving.unread_bytes,
-            None => state.unread.iter().map(M::num_bytes).sum(),
-        };
-        let unread = Amount { messages: state.unread.len() as u64, bytes };
         let sent = state.sending.as_ref().map_or(Amount::NONE, |sending| sending.used);
-        (state.quotas(), Usage { sent, unread })
+        (state.quotas(), Usage { sent, unread: state.num_unread() })
     }
 
     /// How much is unread at ports that other nodes can address, or waits there for its turn. `weigh` says how many bytes

@@ -463,18 +463,22 @@ impl<M: Message> State<M> {
 
     /// True if the limit on what is unread is not reached.
     pub(crate) fn takes_more(&self) -> bool {
-        self.receiving.as_ref().is_none_or(|receiving| !self.num_unread(receiving).reaches(receiving.quota.enforced))
+        self.receiving.as_ref().is_none_or(|receiving| !self.num_unread().reaches(receiving.quota.enforced))
     }
 
-    fn num_unread(&self, receiving: &Receiving) -> Amount {
-        Amount { messages: self.unread.len() as u64, bytes: receiving.unread_bytes }
+    /// How much is unread. The bytes are counted now unless they are anyway.
+    pub(crate) fn num_unread(&self) -> Amount {
+        let bytes = match &self.receiving {
+            Some(receiving) => receiving.unread_bytes,
+            None => self.unread.iter().map(M::num_bytes).sum(),
+        };
+        Amount { messages: self.unread.len() as u64, bytes }
     }
 
     fn is_over_quota(&self) -> bool {
         let sent_too_much = self.sending.as_ref().is_some_and(|sending| sending.used.exceeds(sending.quota.reported));
-        sent_too_much
-            || (self.receiving.as_ref())
-                .is_some_and(|receiving| self.num_unread(receiving).exceeds(receiving.quota.reported))
+        let too_much_unread = |receiving: &Receiving| self.num_unread().exceeds(receiving.quota.reported);
+        sent_too_much || self.receiving.as_deref().is_some_and(too_much_unread)
     }
 
     /// What the other end wants to have counted.
@@ -491,10 +495,8 @@ impl<M: Message> State<M> {
 
     /// What is counted of the receiving side, which begins with this if nothing was until now.
     pub(crate) fn receiving(&mut self) -> &mut Receiving {
-        self.receiving.get_or_insert_with(|| {
-            let unread_bytes = self.unread.iter().map(M::num_bytes).sum();
-            Box::new(Receiving { unread_bytes, ..Receiving::default() })
-        })
+        let unread_bytes = self.num_unread().bytes;
+        self.receiving.get_or_insert_with(|| Box::new(Receiving { unread_bytes, ..Receiving::default() }))
     }
 
     /// Gives the port a new peer, whose events are numbered anew. Returns the old one.

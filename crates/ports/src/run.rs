@@ -564,17 +564,15 @@ impl<'a, M: Message> Run<'a, M> {
         let c_peer = c_state.set_peer(None).map(|peer| peer.hop(c));
         b_state.peer = c_peer.map(|hop| Neighbour::new(b, hop));
         c_state.peer = b_peer.map(|hop| Neighbour::new(c, hop));
-        for state in [&mut *b_state, &mut *c_state] {
-            state.role = Role::Proxy;
-            state.is_direct = false;
-        }
-        self.node.num_proxies.fetch_add(2, Ordering::SeqCst);
         self.hand_on_meter(b, b_state, c_state);
         self.hand_on_meter(c, c_state, b_state);
         for state in [&mut *b_state, &mut *c_state] {
+            state.role = Role::Proxy;
+            state.is_direct = false;
             state.sending = None;
             state.receiving = None;
         }
+        self.node.num_proxies.fetch_add(2, Ordering::SeqCst);
         self.say_to_peer(b, b_state, Body::Probe { origin: b_address.port, hops_left: MAX_PROBE_HOPS });
         self.say_to_peer(c, c_state, Body::Probe { origin: c_address.port, hops_left: MAX_PROBE_HOPS });
         self.forward_unread(b, b_state);

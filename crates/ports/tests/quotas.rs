@@ -1,42 +1,14 @@
 //! Quotas where the other side keeps no rules, or things happen at a moment that no schedule of the simulation hits.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use libmojo_ports::{
-    Amount, Body, Effects, Event, Message, Node, NodeName, PortName, PortRef, Quota, Received, SendError,
-};
+mod note;
+
+use libmojo_ports::{Amount, Body, Effects, Event, Node, NodeName, PortName, PortRef, Quota, Received, SendError};
+use note::Note;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// So many bytes.
-#[derive(Debug)]
-struct Bytes(u64, Vec<PortRef<Bytes>>);
-
-impl Message for Bytes {
-    type PortData = ();
-    type NodeData = ();
-
-    fn is_portable(&self) -> bool {
-        true
-    }
-    fn make_portable(&mut self) -> bool {
-        true
-    }
-    fn num_bytes(&self) -> u64 {
-        self.0
-    }
-    fn any_port(&self, test: &mut dyn FnMut(&PortRef<Self>) -> bool) -> bool {
-        self.1.iter().any(test)
-    }
-    fn take_ports(&mut self) -> Vec<PortRef<Self>> {
-        std::mem::take(&mut self.1)
-    }
-    fn put_ports(&mut self, ports: Vec<PortRef<Self>>) {
-        self.1 = ports;
-    }
-    fn is_watched((): &()) -> bool {
-        false
-    }
-}
+type Bytes = Note<true>;
 
 const HERE: NodeName = NodeName(1);
 const THERE: NodeName = NodeName(2);
@@ -56,7 +28,7 @@ fn deliver(nodes: [&Arc<Node<Bytes>>; 2], from: usize, effects: Effects<Bytes>) 
 }
 
 fn send(port: &PortRef<Bytes>, bytes: u64) -> Result<Effects<Bytes>, SendError<Bytes>> {
-    port.node().send(port, Bytes(bytes, Vec::new())).map(|sent| sent.into_effects())
+    port.node().send(port, Note(bytes, Vec::new())).map(|sent| sent.into_effects())
 }
 
 fn limit(port: &PortRef<Bytes>, messages: u64) -> Effects<Bytes> {

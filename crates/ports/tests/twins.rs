@@ -1,40 +1,14 @@
 //! The short way from one end of a pipe to the other, which opens with the first message and has to end in time.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use libmojo_ports::{FuseError, Message, Node, NodeName, PortName, PortRef, ReceiveError, SendError, Sent};
+mod note;
+
+use libmojo_ports::{FuseError, Node, NodeName, PortName, PortRef, ReceiveError, SendError, Sent};
+use note::Note;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A number that stays in its node, with ends inside.
-#[derive(Debug)]
-struct Local(u64, Vec<PortRef<Local>>);
-
-impl Message for Local {
-    type PortData = ();
-    type NodeData = ();
-
-    fn is_portable(&self) -> bool {
-        false
-    }
-    fn make_portable(&mut self) -> bool {
-        false
-    }
-    fn num_bytes(&self) -> u64 {
-        8
-    }
-    fn any_port(&self, test: &mut dyn FnMut(&PortRef<Self>) -> bool) -> bool {
-        self.1.iter().any(test)
-    }
-    fn take_ports(&mut self) -> Vec<PortRef<Self>> {
-        std::mem::take(&mut self.1)
-    }
-    fn put_ports(&mut self, ports: Vec<PortRef<Self>>) {
-        self.1 = ports;
-    }
-    fn is_watched((): &()) -> bool {
-        false
-    }
-}
+type Local = Note<false>;
 
 fn node() -> Arc<Node<Local>> {
     let names = AtomicU64::new(1);
@@ -42,7 +16,7 @@ fn node() -> Arc<Node<Local>> {
 }
 
 fn send(port: &PortRef<Local>, number: u64) -> Result<bool, SendError<Local>> {
-    port.node().send(port, Local(number, Vec::new())).map(|sent| match sent {
+    port.node().send(port, Note(number, Vec::new())).map(|sent| match sent {
         Sent::ToTwin => true,
         sent => {
             assert!(sent.into_effects().is_empty());
@@ -102,7 +76,7 @@ fn a_message_with_an_end_inside_that_must_not_be_there_is_not_sent_the_short_way
     let (stranger, _) = opened(&self::node());
     for (port, is_sent) in [(&b, false), (&stranger, false), (&other, true)] {
         assert!(port.node().begin_transit(port));
-        let outcome = node.send(&a, Local(3, vec![port.clone()]));
+        let outcome = node.send(&a, Note(3, vec![port.clone()]));
         assert_eq!(matches!(outcome, Err(SendError::BadCargo(_))), !is_sent);
         port.node().end_transit(port);
         // Opens it again for the next.

@@ -19,7 +19,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 /// What the program decides for the process; 0 for the default.
 #[repr(C, align(8))]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct MojoConfiguration {
     /// How many bytes of the structure the caller knows of.
     pub struct_size: u32,
@@ -66,17 +66,7 @@ unsafe fn given(configuration: *const MojoConfiguration) -> Outcome<MojoConfigur
     if struct_size < size_of::<u32>() {
         return Err(INVALID_ARGUMENT);
     }
-    let mut given = MojoConfiguration {
-        struct_size: 0,
-        max_message_num_bytes: 0,
-        max_shared_memory_num_bytes: 0,
-        max_mappings: 0,
-        io_thread_name: [0; 16],
-        max_unread_num_messages: 0,
-        max_unread_num_bytes: 0,
-        max_queued_num_messages: 0,
-        max_queued_num_bytes: 0,
-    };
+    let mut given = MojoConfiguration::default();
     // Only whole fields are there.
     let len = FIELD_ENDS.into_iter().rfind(|end| struct_size >= *end).unwrap_or_default();
     let to = (&raw mut given).cast::<u8>();
@@ -229,17 +219,7 @@ mod tests {
 
     #[test]
     fn fields_that_are_0_stand_for_the_defaults_and_the_others_for_themselves() {
-        let nothing = MojoConfiguration {
-            struct_size: 72,
-            max_message_num_bytes: 0,
-            max_shared_memory_num_bytes: 0,
-            max_mappings: 0,
-            io_thread_name: [0; 16],
-            max_unread_num_messages: 0,
-            max_unread_num_bytes: 0,
-            max_queued_num_messages: 0,
-            max_queued_num_bytes: 0,
-        };
+        let nothing = MojoConfiguration { struct_size: 72, ..MojoConfiguration::default() };
         let default = Limits::default();
         assert_eq!(limits(&nothing), default);
         let some = MojoConfiguration { max_unread_num_messages: 5, max_queued_num_bytes: 6, ..nothing };

@@ -5,6 +5,7 @@ use super::message_pipe::with_pipe;
 use crate::args::{MojoOptions, flags, two_optional};
 use crate::handles::{self, MojoHandle};
 use crate::result::{INVALID_ARGUMENT, MojoResult, Outcome, code, refuse_if_forked};
+use libmojo_core::object::Object;
 use libmojo_core::pipe::{Amount, Quota, Quotas, Usage};
 use libmojo_core::signals::Signals;
 
@@ -74,15 +75,15 @@ pub unsafe extern "C" fn MojoSetQuota(
             return Err(INVALID_ARGUMENT);
         }
         let (enforced, reported) = if is_enforced { (limit, QUOTA_LIMIT_NONE) } else { (QUOTA_LIMIT_NONE, limit) };
-        with_pipe(handle, |pipe| {
-            handles::show(handle, Signals::QUOTA_EXCEEDED);
-            let is_open = pipe.change_quotas(|quotas| {
-                let quota = quota_type.quota(quotas);
-                *quota_type.part(&mut quota.enforced) = enforced;
-                *quota_type.part(&mut quota.reported) = reported;
-            });
-            if is_open { Ok(()) } else { Err(INVALID_ARGUMENT) }
-        })
+        let entry = handles::borrow(handle)?;
+        let Object::Pipe(pipe) = &entry.object else { return Err(INVALID_ARGUMENT) };
+        entry.show(Signals::QUOTA_EXCEEDED);
+        let is_open = pipe.change_quotas(|quotas| {
+            let quota = quota_type.quota(quotas);
+            *quota_type.part(&mut quota.enforced) = enforced;
+            *quota_type.part(&mut quota.reported) = reported;
+        });
+        if is_open { Ok(()) } else { Err(INVALID_ARGUMENT) }
     };
     code(set())
 }

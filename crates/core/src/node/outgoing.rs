@@ -95,9 +95,11 @@ impl Outgoing {
             }
             None => self.socket.push(frame),
         }
-        let mut allowance = std::mem::take(&mut self.allowance);
-        self.is_overfull |= allowance.spend(added, max_queued_per_link(), || self.backlog_amount()).is_err();
-        self.allowance = allowance;
+        let count = || {
+            let (frames, bytes) = backlog(&self.ring, &self.socket);
+            Amount { messages: frames as u64, bytes: bytes as u64 }
+        };
+        self.is_overfull |= self.allowance.spend(added, max_queued_per_link(), count).is_err();
         None
     }
 
@@ -146,15 +148,7 @@ impl Outgoing {
 
     /// How many frames wait to be written, and how many bytes of them.
     pub(super) fn backlog(&self) -> (usize, usize) {
-        let lanes = self.ring.as_ref().map(RingQueue::backlog);
-        let (frames, bytes) = lanes.unwrap_or_default();
-        let (in_socket, bytes_in_socket) = self.socket.backlog();
-        (frames + in_socket, bytes + bytes_in_socket)
-    }
-
-    fn backlog_amount(&self) -> Amount {
-        let (frames, bytes) = self.backlog();
-        Amount { messages: frames as u64, bytes: bytes as u64 }
+        backlog(&self.ring, &self.socket)
     }
 
     /// True if nothing waits to be written to the socket.
@@ -202,6 +196,12 @@ impl Outgoing {
         self.is_closed = true;
         Refused { _pieces: std::mem::take(&mut self.socket.pieces), _frames: Vec::new(), _ring: self.ring.take() }
     }
+}
+
+fn backlog(ring: &Option<RingQueue>, socket: &SocketQueue) -> (usize, usize) {
+    let (frames, bytes) = ring.as_ref().map(RingQueue::backlog).unwrap_or_default();
+    let (in_socket, bytes_in_socket) = socket.backlog();
+    (frames + in_socket, bytes + bytes_in_socket)
 }
 
 // ---- the socket ------------------------------------------------------------------------------------------

@@ -11,9 +11,11 @@ use libmojo::{
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 /// After this time a test is considered to hang. No test passes or fails by being faster or slower than that.
@@ -107,10 +109,14 @@ pub fn data_pipe_on(node: &Node, element: u32, capacity: u32) -> (Producer, Cons
 
 /// Connects two nodes; returns a pipe with one end on each.
 pub fn link(inviter: &Node, invitee: &Node) -> (MessagePipe, MessagePipe) {
+    link_with(inviter, invitee, SendOptions::default())
+}
+
+pub fn link_with(inviter: &Node, invitee: &Node, options: SendOptions) -> (MessagePipe, MessagePipe) {
     let invitation = Invitation::new_on(inviter);
     let a = invitation.attach(b"first").unwrap();
     let (ours, theirs) = socket_pair().unwrap();
-    invitation.send(ours).unwrap();
+    invitation.send_with(ours, options).unwrap();
     let accepted = AcceptedInvitation::accept_on(invitee, theirs).unwrap();
     let b = accepted.extract(b"first").unwrap();
     (a, b)
@@ -239,6 +245,28 @@ fn open_descriptors() -> Vec<String> {
     let entries = std::fs::read_dir("/proc/self/fd").unwrap();
     let targets = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
     targets.map(|target| target.display().to_string()).collect()
+}
+
+// ---- tasks -----------------------------------------------------------------------------------------------
+
+struct Unpark(std::thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Runs a future on this thread.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        std::thread::park();
+    }
 }
 
 // ---- messages and signals --------------------------------------------------------------------------------
