@@ -45,3 +45,4 @@ pub use libmojo_platform::{
     AccessError, Credentials, INHERITED_SOCKET, Listener, Mapping, Socket, forked_error, inherited_socket, is_forked,
     monotonic_micros, spawn_with_socket,
 };
+pub use libmojo_sync::Exclusive;

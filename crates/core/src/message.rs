@@ -16,7 +16,9 @@ use std::any::Any;
 use std::fmt;
 
 /// A value that travels in a message as it is for as long as the message stays in the process.
-pub trait Context: Any + Send {
+///
+/// Threads may share a message. One whose value they may not share keeps that in an [`Exclusive`](crate::Exclusive).
+pub trait Context: Any + Send + Sync {
     /// Turns the value into the contents of `message`, which is empty: attaches a payload, and attachments if
     /// any. Attaching nothing means that the value cannot be serialized. Runs at most once, on any thread, with
     /// no lock of the library held.

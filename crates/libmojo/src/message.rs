@@ -1,11 +1,11 @@
 //! Messages.
 
 use crate::{Handle, SerializeError, TakeError};
-use libmojo_core::is_forked;
 use libmojo_core::message::{
     Context, Message as CoreMessage, SerializeError as CoreSerializeError, TakeError as CoreTakeError,
 };
 use libmojo_core::object::Object;
+use libmojo_core::{Exclusive, is_forked};
 use std::any::Any;
 use std::fmt;
 
@@ -23,11 +23,11 @@ pub trait Serialize: Send + 'static {
     fn serialize(self) -> Message;
 }
 
-struct Lazy<T>(T);
+struct Lazy<T>(Exclusive<T>);
 
 impl<T: Serialize> Context for Lazy<T> {
     fn serialize(self: Box<Self>, message: &mut CoreMessage) {
-        *message = self.0.serialize().into();
+        *message = self.0.into_inner().serialize().into();
     }
 }
 
@@ -56,7 +56,7 @@ impl Message {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn lazy<T: Serialize>(value: T) -> Self {
-        Self(CoreMessage::with_context(Box::new(Lazy(value))))
+        Self(CoreMessage::with_context(Box::new(Lazy(Exclusive::new(value)))))
     }
 
     /// Attaches a handle to a message that is being built, behind those already attached. Any other message takes
@@ -109,7 +109,7 @@ impl Message {
         let is_there = self.0.context().is_some_and(|context| (context as &dyn Any).is::<Lazy<T>>());
         let context = if is_there { self.0.take_context() } else { None };
         match context.map(|context| (context as Box<dyn Any>).downcast::<Lazy<T>>()) {
-            Some(Ok(lazy)) => Ok(lazy.0),
+            Some(Ok(lazy)) => Ok(lazy.0.into_inner()),
             _ => Err(self),
         }
     }

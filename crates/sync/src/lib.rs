@@ -9,11 +9,13 @@
 //! call of the host program into a second panic.
 #![forbid(unsafe_code)]
 
+mod exclusive;
 pub mod hint;
 mod mutex;
 mod primitives;
 mod rank;
 
+pub use exclusive::Exclusive;
 pub use mutex::{Condvar, Mutex, MutexGuard};
 pub use primitives::{Arc, OnceLock, Weak, atomic, modelled, thread_local};
 pub use rank::{Held, Rank, assert_unlocked};
