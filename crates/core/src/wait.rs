@@ -7,6 +7,7 @@ use crate::observe::Observer;
 use crate::park::Parker;
 use crate::signals::{Readiness, Signals, SignalsState};
 use libmojo_platform::is_forked;
+use libmojo_sync::atomic::{AtomicBool, Ordering};
 use libmojo_sync::{Arc, Mutex, Rank};
 use std::future::Future;
 use std::pin::Pin;
@@ -165,11 +166,26 @@ impl Signalled {
     pub fn new(object: Object, signals: Signals) -> Self {
         Self { object, signals, task: None }
     }
+
+    /// What it waits for.
+    pub fn signals(&self) -> Signals {
+        self.signals
+    }
+
+    fn look(&self) -> Option<Result<SignalsState, WaitError>> {
+        if self.task.as_ref().is_some_and(|task| task.is_cancelled.load(Ordering::SeqCst)) {
+            return Some(Err(WaitError::Cancelled));
+        }
+        Interest::new(&self.object, self.signals).look()
+    }
 }
 
 /// A task that is pending. The waker is taken out to be used: one wake answers one poll.
 struct Task {
     waker: Mutex<Option<Waker>>,
+    /// The object does not know of the task any more, although it may be open again: what was sent away may have arrived
+    /// in this process.
+    is_cancelled: AtomicBool,
 }
 
 impl Observer for Task {
@@ -181,6 +197,7 @@ impl Observer for Task {
     }
 
     fn cancelled(self: Arc<Self>, deferred: &mut Deferred) {
+        self.is_cancelled.store(true, Ordering::SeqCst);
         self.changed(deferred);
     }
 }
@@ -192,7 +209,7 @@ impl Future for Signalled {
         if self.object.observers().is_none() {
             return Poll::Ready(Err(WaitError::InvalidArgument));
         }
-        if let Some(outcome) = Interest::new(&self.object, self.signals).look() {
+        if let Some(outcome) = self.look() {
             return Poll::Ready(outcome);
         }
         let waker = Some(context.waker().clone());
@@ -202,12 +219,13 @@ impl Future for Signalled {
                 drop(previous);
             }
             None => {
-                let task = Arc::new(Task { waker: Mutex::new(Rank::Leaf, waker) });
+                let task =
+                    Arc::new(Task { waker: Mutex::new(Rank::Leaf, waker), is_cancelled: AtomicBool::new(false) });
                 self.object.observe(task.clone(), &mut Deferred::new());
                 self.task = Some(task);
             }
         }
-        match Interest::new(&self.object, self.signals).look() {
+        match self.look() {
             Some(outcome) => Poll::Ready(outcome),
             None => Poll::Pending,
         }
