@@ -1,7 +1,7 @@
 //! Signals: the conditions of a pipe end that can be queried, waited for and watched.
 
 use std::fmt;
-use std::ops::{BitAnd, BitOr, BitOrAssign, Not};
+use std::ops::{BitAnd, BitAndAssign, BitOr, BitOrAssign, Not};
 
 /// A set of signals. The bits are those of the C API.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -32,6 +32,11 @@ impl Signals {
     /// The bits of the set.
     pub const fn bits(self) -> u32 {
         self.0
+    }
+
+    /// True if there is no signal in the set.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// True if every signal of `other` is in this set.
@@ -70,6 +75,12 @@ impl BitAnd for Signals {
     }
 }
 
+impl BitAndAssign for Signals {
+    fn bitand_assign(&mut self, other: Signals) {
+        self.0 &= other.0;
+    }
+}
+
 impl Not for Signals {
     type Output = Signals;
     fn not(self) -> Signals {
@@ -79,6 +90,9 @@ impl Not for Signals {
 
 impl fmt::Debug for Signals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("NONE");
+        }
         let names = [
             (Signals::READABLE, "READABLE"),
             (Signals::WRITABLE, "WRITABLE"),
@@ -87,8 +101,14 @@ impl fmt::Debug for Signals {
             (Signals::PEER_REMOTE, "PEER_REMOTE"),
             (Signals::QUOTA_EXCEEDED, "QUOTA_EXCEEDED"),
         ];
-        let present = names.iter().filter(|(signal, _)| self.contains(*signal)).map(|(_, name)| *name);
-        f.write_str(&present.collect::<Vec<_>>().join("|"))
+        let mut others = *self;
+        let mut separator = "";
+        for (signal, name) in names.into_iter().filter(|(signal, _)| self.contains(*signal)) {
+            write!(f, "{separator}{name}")?;
+            others &= !signal;
+            separator = "|";
+        }
+        if others.is_empty() { Ok(()) } else { write!(f, "{separator}{:#x}", others.0) }
     }
 }
 
@@ -133,6 +153,15 @@ pub enum Readiness {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_set_is_shown_with_all_that_is_in_it() {
+        let shown = |signals: Signals| format!("{signals:?}");
+        assert_eq!(shown(Signals::NONE), "NONE");
+        assert_eq!(shown(Signals::READABLE | Signals::QUOTA_EXCEEDED), "READABLE|QUOTA_EXCEEDED");
+        assert_eq!(shown(Signals::from_bits(0x101)), "READABLE|0x100");
+        assert_eq!(shown(Signals::from_bits(0x100)), "0x100");
+    }
 
     #[test]
     fn readiness_prefers_satisfied_and_an_empty_mask_is_never_satisfiable() {
