@@ -1,12 +1,12 @@
 //! One small error type for each kind of operation.
 
-use crate::Message;
+use crate::{AccessError, Message, ResultCode};
 use libmojo_core::signals::{Signals, SignalsState};
 use std::fmt;
 use std::io;
 
 macro_rules! errors {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $text:literal, $kind:ident;)+ })+) => {$(
+    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $text:literal, $kind:ident, $code:ident;)+ })+) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[non_exhaustive]
@@ -28,6 +28,12 @@ macro_rules! errors {
                 io::Error::new(kind, error)
             }
         }
+
+        impl From<$name> for ResultCode {
+            fn from(error: $name) -> ResultCode {
+                match error { $($name::$variant => ResultCode::$code,)+ }
+            }
+        }
     )+};
 }
 
@@ -35,96 +41,96 @@ errors! {
     /// Why a message was not sent.
     SendErrorKind {
         /// The message has no contents: its context was taken out.
-        Empty => "the message is empty", InvalidInput;
+        Empty => "the message is empty", InvalidInput, NotFound;
         /// The peer is closed or lost.
-        PeerClosed => "the peer is closed", BrokenPipe;
+        PeerClosed => "the peer is closed", BrokenPipe, FailedPrecondition;
         /// As much is unread at the other end as the [quota](crate::quota) allows. It is worth trying again when the end
         /// is [writable](crate::Signals::WRITABLE).
-        QuotaReached => "the quota is reached", WouldBlock;
+        QuotaReached => "the quota is reached", WouldBlock, ShouldWait;
         /// The message carries the peer of the end that it is sent from, or a handle of another node.
-        BadCargo => "the message carries its own pipe, or a handle of another node", InvalidInput;
+        BadCargo => "the message carries its own pipe, or a handle of another node", InvalidInput, InvalidArgument;
         /// The payload is over the [limit](crate::limits::Limits).
-        TooLarge => "the message is too large", InvalidInput;
+        TooLarge => "the message is too large", InvalidInput, ResourceExhausted;
         /// The message has to leave the process and cannot be serialized.
-        NotSerializable => "the message cannot be serialized", InvalidInput;
+        NotSerializable => "the message cannot be serialized", InvalidInput, InvalidArgument;
         /// This process was [forked off](crate#forking) one that uses the library.
-        Forked => "the process is the fork of one that uses the library", Unsupported;
+        Forked => "the process is the fork of one that uses the library", Unsupported, FailedPrecondition;
     }
     /// Why no message was received.
     RecvError {
         /// Everything that was sent has been received, and the peer is closed or lost.
-        PeerClosed => "the peer is closed", BrokenPipe;
+        PeerClosed => "the peer is closed", BrokenPipe, FailedPrecondition;
         /// The deadline has passed.
-        DeadlineExceeded => "the deadline has passed", TimedOut;
+        DeadlineExceeded => "the deadline has passed", TimedOut, DeadlineExceeded;
         /// This process was [forked off](crate#forking) one that uses the library.
-        Forked => "the process is the fork of one that uses the library", Unsupported;
+        Forked => "the process is the fork of one that uses the library", Unsupported, FailedPrecondition;
     }
     /// Why no message was received at once.
     TryRecvError {
         /// There is none now.
-        Empty => "there is no message", WouldBlock;
+        Empty => "there is no message", WouldBlock, ShouldWait;
         /// Everything that was sent has been received, and the peer is closed or lost.
-        PeerClosed => "the peer is closed", BrokenPipe;
+        PeerClosed => "the peer is closed", BrokenPipe, FailedPrecondition;
         /// This process was [forked off](crate#forking) one that uses the library.
-        Forked => "the process is the fork of one that uses the library", Unsupported;
+        Forked => "the process is the fork of one that uses the library", Unsupported, FailedPrecondition;
     }
     /// Why two pipes were not fused. Both ends are closed.
     FuseError {
         /// They are the two ends of one pipe.
-        SamePipe => "both ends belong to one pipe", InvalidInput;
+        SamePipe => "both ends belong to one pipe", InvalidInput, FailedPrecondition;
         /// A message was sent from one of them.
-        HasSent => "a message was sent from one of the ends", InvalidInput;
+        HasSent => "a message was sent from one of the ends", InvalidInput, FailedPrecondition;
         /// They belong to different nodes.
-        DifferentNodes => "the ends belong to different nodes", InvalidInput;
+        DifferentNodes => "the ends belong to different nodes", InvalidInput, InvalidArgument;
         /// This process was [forked off](crate#forking) one that uses the library.
-        Forked => "the process is the fork of one that uses the library", Unsupported;
+        Forked => "the process is the fork of one that uses the library", Unsupported, FailedPrecondition;
     }
     /// Why a message was not serialized.
     SerializeError {
         /// It carries a value that cannot be serialized, or nothing at all.
-        NotSerializable => "the message cannot be serialized", InvalidInput;
+        NotSerializable => "the message cannot be serialized", InvalidInput, NotFound;
     }
     /// Why handles were not taken out of a message.
     TakeError {
         /// They were taken before.
-        AlreadyTaken => "the handles were taken before", NotFound;
+        AlreadyTaken => "the handles were taken before", NotFound, NotFound;
         /// At least one of them could not be brought into this process.
-        Lost => "a handle could not be brought into this process", Other;
+        Lost => "a handle could not be brought into this process", Other, Aborted;
         /// The message was not serialized; its handles are inside its value.
-        NotSerialized => "the message is not serialized", InvalidInput;
+        NotSerialized => "the message is not serialized", InvalidInput, FailedPrecondition;
         /// This process was [forked off](crate#forking) one that uses the library.
-        Forked => "the process is the fork of one that uses the library", Unsupported;
+        Forked => "the process is the fork of one that uses the library", Unsupported, FailedPrecondition;
     }
     /// Why an operation on a data pipe failed.
     DataPipeError {
         /// No room, or no data, at the moment.
-        ShouldWait => "no room or no data at the moment", WouldBlock;
+        ShouldWait => "no room or no data at the moment", WouldBlock, ShouldWait;
         /// The other end is closed; for a consumer, and everything was read.
-        PeerClosed => "the other end is closed", BrokenPipe;
+        PeerClosed => "the other end is closed", BrokenPipe, FailedPrecondition;
         /// All was asked for or nothing, and all is not possible.
-        OutOfRange => "all of it is not possible at once", InvalidInput;
+        OutOfRange => "all of it is not possible at once", InvalidInput, OutOfRange;
         /// The sizes do not fit the element size or the capacity.
-        InvalidArgument => "the size does not fit the element size", InvalidInput;
+        InvalidArgument => "the size does not fit the element size", InvalidInput, InvalidArgument;
         /// The memory could not be had.
-        ResourceExhausted => "no memory for the pipe", OutOfMemory;
+        ResourceExhausted => "no memory for the pipe", OutOfMemory, ResourceExhausted;
         /// This process was [forked off](crate#forking) one that uses the library.
-        Forked => "the process is the fork of one that uses the library", Unsupported;
+        Forked => "the process is the fork of one that uses the library", Unsupported, FailedPrecondition;
     }
     /// Why an operation on a shared buffer failed.
     BufferError {
         /// The size is zero, or the range is empty or not within the buffer.
-        InvalidArgument => "the size or range is empty or out of bounds", InvalidInput;
+        InvalidArgument => "the size or range is empty or out of bounds", InvalidInput, InvalidArgument;
         /// A read-only duplicate cannot be made from this reference.
-        NotDemotable => "no read-only duplicate can be made from this reference", Unsupported;
+        NotDemotable => "no read-only duplicate can be made from this reference", Unsupported, FailedPrecondition;
         /// Too large, or the system has no memory or descriptors left.
-        ResourceExhausted => "no memory or descriptors for the buffer", OutOfMemory;
+        ResourceExhausted => "no memory or descriptors for the buffer", OutOfMemory, ResourceExhausted;
     }
     /// Why a watch was not added.
     WatchError {
         /// The watcher has a watch with that context, or of that object.
-        AlreadyExists => "the context or the object is watched already", AlreadyExists;
+        AlreadyExists => "the context or the object is watched already", AlreadyExists, AlreadyExists;
         /// This process was [forked off](crate#forking) one that uses the library.
-        Forked => "the process is the fork of one that uses the library", Unsupported;
+        Forked => "the process is the fork of one that uses the library", Unsupported, FailedPrecondition;
     }
 }
 
@@ -152,6 +158,12 @@ impl std::error::Error for SendError {}
 
 impl From<SendError> for io::Error {
     fn from(error: SendError) -> io::Error {
+        error.kind.into()
+    }
+}
+
+impl From<SendError> for ResultCode {
+    fn from(error: SendError) -> ResultCode {
         error.kind.into()
     }
 }
@@ -191,6 +203,15 @@ impl From<WaitError> for io::Error {
             WaitError::Forked => io::ErrorKind::Unsupported,
         };
         io::Error::new(kind, error)
+    }
+}
+
+impl From<WaitError> for ResultCode {
+    fn from(error: WaitError) -> ResultCode {
+        match error {
+            WaitError::DeadlineExceeded => ResultCode::DeadlineExceeded,
+            WaitError::Unsatisfiable(_) | WaitError::Forked => ResultCode::FailedPrecondition,
+        }
     }
 }
 
@@ -239,6 +260,29 @@ impl From<InvitationError> for io::Error {
             InvitationError::AlreadyExists => io::Error::new(io::ErrorKind::AlreadyExists, error),
             InvitationError::Forked => io::Error::new(io::ErrorKind::Unsupported, error),
             _ => io::Error::new(io::ErrorKind::InvalidInput, error),
+        }
+    }
+}
+
+impl From<InvitationError> for ResultCode {
+    fn from(error: InvitationError) -> ResultCode {
+        match error {
+            InvitationError::InvalidName => ResultCode::InvalidArgument,
+            InvitationError::AlreadyExists => ResultCode::AlreadyExists,
+            InvitationError::Socket(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                ResultCode::InvalidArgument
+            }
+            InvitationError::ResourceExhausted | InvitationError::Socket(_) => ResultCode::ResourceExhausted,
+            InvitationError::Forked => ResultCode::FailedPrecondition,
+        }
+    }
+}
+
+impl From<AccessError> for ResultCode {
+    fn from(error: AccessError) -> ResultCode {
+        match error {
+            AccessError::OutOfBounds => ResultCode::OutOfRange,
+            AccessError::ReadOnly => ResultCode::PermissionDenied,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Anything that can be attached to a message.
 
-use crate::{Consumer, MessagePipe, Producer, SharedBuffer};
+use crate::{Consumer, MessagePipe, Producer, SharedBuffer, Waitable};
 use libmojo_core::object::Object;
 use libmojo_core::platform_handle::PlatformHandle;
 use std::os::fd::OwnedFd;
@@ -80,6 +80,16 @@ impl From<std::fs::File> for Handle {
 }
 
 impl Handle {
+    /// The object as one to wait for; `None` for buffers and descriptors, which have no signals.
+    pub fn as_waitable(&self) -> Option<&dyn Waitable> {
+        match self {
+            Handle::Pipe(pipe) => Some(pipe),
+            Handle::Producer(producer) => Some(producer),
+            Handle::Consumer(consumer) => Some(consumer),
+            Handle::Buffer(_) | Handle::Descriptor(_) => None,
+        }
+    }
+
     /// The handle as a descriptor of the operating system; comes back if it is something else.
     pub fn into_descriptor(self) -> Result<OwnedFd, Handle> {
         match self {

@@ -29,7 +29,8 @@
 //!
 //! Every value owns its object: dropping it closes the object, and sending it moves it. All operations may be
 //! called from any thread. Each can be tried (`try_recv`), waited for by blocking (`recv`, `recv_timeout`,
-//! [`wait_many`]), or awaited by a task of any executor (`recv_async`, [`Waitable::ready`]).
+//! [`wait_many`]), or awaited by a task of any executor (`recv_async`, [`Waitable::ready`]
+//! and its shorthands).
 //!
 //! # Forking
 //!
@@ -42,7 +43,10 @@
 //!
 //! # Features
 //!
-//! The crate has none yet.
+//! None is on by default.
+//!
+//! * `futures`: `MessageStream`, an end of a pipe as a `Stream` and a `Sink` of the crates `futures-core` and
+//!   `futures-sink`.
 #![forbid(unsafe_code)]
 
 mod data_pipe;
@@ -53,8 +57,11 @@ mod message;
 mod owned;
 mod pipe;
 pub mod quota;
+mod result_code;
 mod server;
 mod shared_buffer;
+#[cfg(feature = "futures")]
+mod stream;
 mod wait;
 mod watcher;
 
@@ -77,7 +84,10 @@ pub use libmojo_core::watcher::{Notification, WatchEvent};
 pub use libmojo_core::{AccessError, Credentials, Mapping};
 pub use message::{Message, Serialize};
 pub use pipe::MessagePipe;
+pub use result_code::ResultCode;
 pub use server::{Incoming, Server, connect, connect_abstract};
 pub use shared_buffer::SharedBuffer;
+#[cfg(feature = "futures")]
+pub use stream::MessageStream;
 pub use wait::{Ready, Waitable, wait_many};
 pub use watcher::Watcher;

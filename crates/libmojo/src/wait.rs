@@ -4,6 +4,7 @@ use crate::{Consumer, MessagePipe, Producer, Signals, SignalsState, WaitError};
 use libmojo_core::is_forked;
 use libmojo_core::object::Object;
 use libmojo_core::wait::{self as core, Interest, Signalled};
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -33,12 +34,30 @@ pub trait Waitable: Sealed {
             return Err(WaitError::Forked);
         }
         let object = self.object();
-        core::wait(Interest::new(&object, signals), deadline).map_err(|error| translate(error, &object))
+        core::wait(Interest::new(&object, signals), deadline).map_err(translate)
     }
 
     /// A future that waits until any of `signals` is raised, or none can be any more.
+    ///
+    /// Dropping it ends the wait and changes nothing. It may outlive the borrow; once the object is dropped or sent away,
+    /// the wait ends as if none could be raised any more.
     fn ready(&self, signals: Signals) -> Ready {
-        Ready(Signalled::new(self.object(), signals), self.object())
+        Ready(Signalled::new(self.object(), signals))
+    }
+
+    /// A future that waits until there is something to read, or never will be.
+    fn readable(&self) -> Ready {
+        self.ready(Signals::READABLE)
+    }
+
+    /// A future that waits until something can be written, or never can be again.
+    fn writable(&self) -> Ready {
+        self.ready(Signals::WRITABLE)
+    }
+
+    /// A future that waits until the other end is closed or lost. What it sent before may still have to be read.
+    fn closed(&self) -> Ready {
+        self.ready(Signals::PEER_CLOSED)
     }
 }
 
@@ -65,7 +84,8 @@ impl Waitable for Producer {}
 impl Waitable for Consumer {}
 
 /// What [`Waitable::ready`] returns.
-pub struct Ready(Signalled, Object);
+#[must_use = "futures do nothing unless awaited or polled"]
+pub struct Ready(Signalled);
 
 impl Future for Ready {
     type Output = Result<SignalsState, WaitError>;
@@ -74,17 +94,24 @@ impl Future for Ready {
         if is_forked() {
             return Poll::Ready(Err(WaitError::Forked));
         }
-        let outcome = Pin::new(&mut self.0).poll(context);
-        outcome.map(|outcome| outcome.map_err(|error| translate(error, &self.1)))
+        Pin::new(&mut self.0).poll(context).map(|outcome| outcome.map_err(translate))
     }
 }
 
-fn translate(error: core::WaitError, object: &Object) -> WaitError {
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready").field("signals", &self.0.signals()).finish_non_exhaustive()
+    }
+}
+
+fn translate(error: core::WaitError) -> WaitError {
     match error {
         core::WaitError::DeadlineExceeded => WaitError::DeadlineExceeded,
         core::WaitError::Unsatisfiable(state) => WaitError::Unsatisfiable(state),
-        // An object of this crate has signals, and is not closed while it is borrowed.
-        core::WaitError::InvalidArgument | core::WaitError::Cancelled => WaitError::Unsatisfiable(object.signals()),
+        // An object of this crate has signals, unless it is gone from where a future has outlived it.
+        core::WaitError::InvalidArgument | core::WaitError::Cancelled => {
+            WaitError::Unsatisfiable(SignalsState::default())
+        }
     }
 }
 
@@ -110,8 +137,5 @@ pub fn wait_many(
     }
     let objects: Vec<(Object, Signals)> = objects.iter().map(|(object, signals)| (object.object(), *signals)).collect();
     let interests: Vec<_> = objects.iter().map(|(object, signals)| Interest::new(object, *signals)).collect();
-    core::wait_many(&interests, deadline).map_err(|(at, error)| match objects.get(at) {
-        Some((object, _)) => (at, translate(error, object)),
-        None => (at, WaitError::DeadlineExceeded),
-    })
+    core::wait_many(&interests, deadline).map_err(|(at, error)| (at, translate(error)))
 }

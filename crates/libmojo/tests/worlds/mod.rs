@@ -11,11 +11,12 @@ use libmojo::{
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
-use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 /// After this time a test is considered to hang. No test passes or fails by being faster or slower than that.
@@ -249,24 +250,43 @@ fn open_descriptors() -> Vec<String> {
 
 // ---- tasks -----------------------------------------------------------------------------------------------
 
-struct Unpark(std::thread::Thread);
+/// A waker that says how often it was called, and unparks the thread that made it.
+pub struct Wakes {
+    count: AtomicUsize,
+    thread: Thread,
+}
 
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
+impl Wakes {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { count: AtomicUsize::new(0), thread: std::thread::current() })
+    }
+
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
     }
 }
 
-/// Runs a future on this thread.
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.count.fetch_add(1, Ordering::SeqCst);
+        self.thread.unpark();
+    }
+}
+
+/// An executor that knows one future and nothing else.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let waker = Waker::from(Wakes::new());
     loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+        if let Poll::Ready(output) = poll_once(future.as_mut(), &waker) {
             return output;
         }
         std::thread::park();
     }
+}
+
+pub fn poll_once<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(waker))
 }
 
 // ---- messages and signals --------------------------------------------------------------------------------
