@@ -1,9 +1,7 @@
 //! The Mojo C System API over the libmojo engine.
 //!
-//! `functions` holds what C programs call, one file for each header; `handles` and `messages` turn what they pass
-//! into objects of the engine, so that no value that is passed as a handle can do harm; `args` is how pointers
-//! are read and written; `callbacks` is how the program is called back. The C declarations are in
-//! `include/mojo/public/c/system`.
+//! `functions` holds what C programs call, one file for each header. How handles, pointers and callbacks are treated
+//! is in the crate `libmojo-c-common`. The C declarations are in `include/mojo/public/c/system`.
 //!
 //! Rust programs that also host C code link this crate as an ordinary library: what C declares and Rust does with the
 //! crate `libmojo` is one engine, and [`into_raw`] and [`from_raw`] lead from one to the other.
@@ -15,16 +13,10 @@
 #![allow(clippy::missing_safety_doc)]
 #![deny(unsafe_code)]
 
-mod args;
-mod callbacks;
 mod functions;
-mod handles;
-mod indices;
-mod messages;
 mod raw;
-mod result;
-mod slab;
-mod time;
+
+use libmojo_c_common::{args, callbacks, handles, messages, result, time};
 
 pub use functions::*;
 pub use raw::{RawError, from_raw, into_raw, message_from_raw, message_into_raw};

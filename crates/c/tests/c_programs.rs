@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{gcc, has, has_program, library_directory, run, run_program, shared_library, workspace};
+use common::{build, gcc, has, has_program, library_directory, run, run_program, shared_library, workspace};
 use libmojo::{Invitation, Message};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ fn built(name: &str) -> PathBuf {
 }
 
 fn compile(source: &str, name: &str, flags: &[String]) {
-    run(gcc().arg("-o").arg(built(name)).arg(workspace().join("crates/c/tests/c").join(source)).args(flags));
+    build(gcc().arg(workspace().join("crates/c/tests/c").join(source)).args(flags), &built(name));
 }
 
 fn compile_and_run(source: &str, name: &str, flags: &[String]) {

@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The root of this repository.
 pub fn workspace() -> PathBuf {
@@ -42,6 +43,15 @@ pub fn gcc() -> Command {
         .arg("-I")
         .arg(workspace().join("include"));
     gcc
+}
+
+/// Has a compiler make a program, which others may be making, or running, under the same name: each sees a whole one.
+pub fn build(compiler: &mut Command, program: &Path) {
+    static NUM_BUILT: AtomicU32 = AtomicU32::new(0);
+    let number = NUM_BUILT.fetch_add(1, Ordering::Relaxed);
+    let unfinished = program.with_extension(format!("{}-{number}", std::process::id()));
+    run(compiler.arg("-o").arg(&unfinished));
+    std::fs::rename(unfinished, program).unwrap();
 }
 
 /// What the linker needs to link with the shared library that belongs to this test.

@@ -184,8 +184,6 @@ fn a_message_handle_that_names_no_message_is_refused_by_every_function() {
         assert_eq!(MojoWriteMessage(a, dead, 0), INVALID_ARGUMENT);
         assert_eq!(MojoWriteMessage(0, dead, 0), INVALID_ARGUMENT);
     }
-    // A message handle is no handle, and the other way round.
-    assert_eq!(close(live as MojoHandle), Err(INVALID_ARGUMENT));
     assert_eq!(context_of(live, 0), Err(NOT_FOUND));
     destroy(live).unwrap();
     close_all(&[a, b]);

@@ -35,7 +35,7 @@ const GENERATION: u32 = 24;
 const CHUNKS: usize = 4096;
 
 /// A table of at most `2^INDEX_BITS` values, with generations of so many bits, at most 40.
-pub(crate) struct Slab<T, const INDEX_BITS: u32, const GENERATION_BITS: u32> {
+pub struct Slab<T, const INDEX_BITS: u32, const GENERATION_BITS: u32> {
     chunks: [OnceLock<Box<[Slot<T>]>>; CHUNKS],
     indices: &'static Indices,
 }
@@ -54,7 +54,7 @@ unsafe impl<T: Send> Sync for Slot<T> {}
 
 /// Why a value was not claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub enum Refused {
     /// There is none with that number.
     Unknown,
     /// Someone else has claimed it.
@@ -66,7 +66,7 @@ impl<T, const INDEX_BITS: u32, const GENERATION_BITS: u32> Slab<T, INDEX_BITS, G
     const CHUNK_BITS: u32 = INDEX_BITS.saturating_sub(CHUNKS.trailing_zeros());
 
     /// A table without values. `indices` are `2^INDEX_BITS` and belong to this table alone.
-    pub(crate) const fn new(indices: &'static Indices) -> Self {
+    pub const fn new(indices: &'static Indices) -> Self {
         Self { chunks: [const { OnceLock::new() }; CHUNKS], indices }
     }
 
@@ -85,7 +85,7 @@ impl<T, const INDEX_BITS: u32, const GENERATION_BITS: u32> Slab<T, INDEX_BITS, G
 
     /// Adds a value; it comes back if the table is full.
     #[inline]
-    pub(crate) fn insert(&self, value: T) -> Result<u64, T> {
+    pub fn insert(&self, value: T) -> Result<u64, T> {
         let Some(index) = self.indices.take() else { return Err(value) };
         if let Some(chunk) = self.chunks.get((index >> Self::CHUNK_BITS) as usize) {
             chunk.get_or_init(|| (0..1 << Self::CHUNK_BITS).map(|_| Slot::vacant()).collect());
@@ -104,7 +104,7 @@ impl<T, const INDEX_BITS: u32, const GENERATION_BITS: u32> Slab<T, INDEX_BITS, G
 
     /// Claims a value: nobody finds it until that is over, or it is taken out.
     #[inline]
-    pub(crate) fn claim(&self, number: u64) -> Result<Claim<'_, T>, Refused> {
+    pub fn claim(&self, number: u64) -> Result<Claim<'_, T>, Refused> {
         let (user, generation) = self.find(number).ok_or(Refused::Unknown)?;
         let mut word = user.slot.word.load(Ordering::Relaxed);
         loop {
@@ -124,7 +124,7 @@ impl<T, const INDEX_BITS: u32, const GENERATION_BITS: u32> Slab<T, INDEX_BITS, G
 
     /// Ends a number whose value is not claimed.
     #[inline]
-    pub(crate) fn end(&self, number: u64) -> Option<Ended<'_, T>> {
+    pub fn end(&self, number: u64) -> Option<Ended<'_, T>> {
         let (user, generation) = self.find(number)?;
         let use_ended = |word: u64| word - VALID + 1;
         user.begin(generation, use_ended).then(|| Ended(user, PhantomData))
@@ -132,7 +132,7 @@ impl<T, const INDEX_BITS: u32, const GENERATION_BITS: u32> Slab<T, INDEX_BITS, G
 
     /// Claims a value once nobody else has.
     #[inline]
-    pub(crate) fn claim_in_turn(&self, number: u64) -> Option<Claim<'_, T>> {
+    pub fn claim_in_turn(&self, number: u64) -> Option<Claim<'_, T>> {
         loop {
             match self.claim(number) {
                 Ok(claim) => return Some(claim),
@@ -147,7 +147,7 @@ impl<T, const INDEX_BITS: u32, const GENERATION_BITS: u32> Slab<T, INDEX_BITS, G
 
     /// Looks at a value that is neither claimed nor taken out. If it is meanwhile, it stays there until this is over.
     #[inline]
-    pub(crate) fn borrow(&self, number: u64) -> Option<Borrowed<'_, T>>
+    pub fn borrow(&self, number: u64) -> Option<Borrowed<'_, T>>
     where
         T: Sync,
     {
@@ -156,7 +156,7 @@ impl<T, const INDEX_BITS: u32, const GENERATION_BITS: u32> Slab<T, INDEX_BITS, G
     }
 
     /// How many more values this thread could add.
-    pub(crate) fn room(&self) -> usize {
+    pub fn room(&self) -> usize {
         self.indices.room()
     }
 }
@@ -277,7 +277,7 @@ impl<T> User<'_, T> {
 }
 
 /// The use of a value by one of several.
-pub(crate) struct Borrowed<'a, T: Sync>(User<'a, T>, PhantomData<&'a T>);
+pub struct Borrowed<'a, T: Sync>(User<'a, T>, PhantomData<&'a T>);
 
 impl<T: Sync> Deref for Borrowed<'_, T> {
     type Target = T;
@@ -296,12 +296,12 @@ impl<T: Sync> Drop for Borrowed<'_, T> {
 }
 
 /// The use of a value whose number has ended.
-pub(crate) struct Ended<'a, T>(User<'a, T>, PhantomData<&'a mut T>);
+pub struct Ended<'a, T>(User<'a, T>, PhantomData<&'a mut T>);
 
 impl<T> Ended<'_, T> {
     /// Takes the value out. While others still use it, this comes back.
     #[inline]
-    pub(crate) fn take(self) -> Result<T, Self> {
+    pub fn take(self) -> Result<T, Self> {
         let this = ManuallyDrop::new(self);
         // SAFETY: the number is not valid.
         unsafe { this.0.take_if_only_user() }.ok_or_else(|| ManuallyDrop::into_inner(this))
@@ -323,11 +323,11 @@ impl<T> Drop for Ended<'_, T> {
 }
 
 /// The right to take a value out. Dropped, it leaves it there for others to find.
-pub(crate) struct Claim<'a, T>(User<'a, T>, PhantomData<&'a mut T>);
+pub struct Claim<'a, T>(User<'a, T>, PhantomData<&'a mut T>);
 
 impl<T> Claim<'_, T> {
     /// The value, to be changed. `None` while others still use it, as they can if it is of a type to be borrowed.
-    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
+    pub fn get_mut(&mut self) -> Option<&mut T> {
         // Pairs with the release by which each other user has left.
         let is_only_user = self.0.slot.word.load(Ordering::Acquire) & COUNT == 1;
         // SAFETY: while there is a claim nobody begins to use the value, so this goes on to be its only user.
@@ -336,14 +336,14 @@ impl<T> Claim<'_, T> {
 
     /// Takes the value out for good. While others still use it, the claim comes back.
     #[inline]
-    pub(crate) fn take(self) -> Result<T, Self> {
+    pub fn take(self) -> Result<T, Self> {
         let this = ManuallyDrop::new(self);
         // SAFETY: while there is a claim the number is not valid.
         unsafe { this.0.take_if_only_user() }.ok_or_else(|| ManuallyDrop::into_inner(this))
     }
 
     /// Ends the number. The value is dropped when nobody uses it any more.
-    pub(crate) fn end(self) {
+    pub fn end(self) {
         ManuallyDrop::new(self).0.leave(CLAIMED);
     }
 }

@@ -12,7 +12,7 @@ use std::thread::LocalKey;
 const BATCH: usize = 32;
 
 /// The indices of one table.
-pub(crate) struct Indices {
+pub struct Indices {
     /// How many there are.
     limit: u32,
     /// How many stay unused before the first is reused.
@@ -29,7 +29,7 @@ struct State {
 }
 
 /// The free indices of one thread.
-pub(crate) struct Cache {
+pub struct Cache {
     of: &'static Indices,
     lists: RefCell<Lists>,
 }
@@ -44,14 +44,14 @@ struct Lists {
 impl Indices {
     /// `2^index_bits` indices. Unless `min_free` is 0, each is reused only when so many others have been free for
     /// longer. `cache` is made with [`Cache::new`] for these indices.
-    pub(crate) const fn new(index_bits: u32, min_free: usize, cache: &'static LocalKey<Cache>) -> Self {
+    pub const fn new(index_bits: u32, min_free: usize, cache: &'static LocalKey<Cache>) -> Self {
         let state = State { fresh: 0, free: VecDeque::new() };
         Self { limit: 1 << index_bits, min_free, state: Mutex::new(Rank::Leaf, state), cache }
     }
 
     /// One that is free, if there is any. A few are kept for other threads.
     #[inline]
-    pub(crate) fn take(&self) -> Option<u32> {
+    pub fn take(&self) -> Option<u32> {
         // Without a cache while the thread ends.
         self.cache.try_with(Cache::take).unwrap_or_else(|_| {
             let mut taken = Vec::new();
@@ -62,14 +62,14 @@ impl Indices {
 
     /// Makes one free again.
     #[inline]
-    pub(crate) fn give(&self, index: u32) {
+    pub fn give(&self, index: u32) {
         if self.cache.try_with(|cache| cache.give(index)).is_err() {
             self.state.lock().free.push_back(index);
         }
     }
 
     /// How many this thread could take.
-    pub(crate) fn room(&self) -> usize {
+    pub fn room(&self) -> usize {
         let state = self.state.lock();
         let common = (self.limit - state.fresh) as usize + state.free.len();
         drop(state);
@@ -90,7 +90,7 @@ impl Indices {
 }
 
 impl Cache {
-    pub(crate) const fn new(of: &'static Indices) -> Self {
+    pub const fn new(of: &'static Indices) -> Self {
         Self { of, lists: RefCell::new(Lists { taken: Vec::new(), given: Vec::new() }) }
     }
 

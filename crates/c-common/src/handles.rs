@@ -26,8 +26,9 @@ thread_local! {
 static TABLE: Slab<Entry, INDEX_BITS, GENERATION_BITS> = Slab::new(&INDICES);
 
 /// What is behind a handle. It is claimed by whoever is about to put it into a message.
-pub(crate) struct Entry {
-    pub(crate) object: Object,
+pub struct Entry {
+    /// What the handle refers to.
+    pub object: Object,
     /// Signals that this handle does not have.
     hidden: AtomicU32,
 }
@@ -41,12 +42,14 @@ impl Entry {
         Self { object, hidden }
     }
 
-    pub(crate) fn hidden(&self) -> Signals {
+    /// The signals that the handle does not have.
+    #[inline]
+    pub fn hidden(&self) -> Signals {
         Signals::from_bits(self.hidden.load(Ordering::Relaxed))
     }
 
     /// Gives the handle signals that it did not have. Who watches it already does not get to see them.
-    pub(crate) fn show(&self, signals: Signals) {
+    pub fn show(&self, signals: Signals) {
         self.hidden.fetch_and(!signals.bits(), Ordering::Relaxed);
     }
 }
@@ -57,7 +60,8 @@ fn number(handle: u64) -> MojoHandle {
 }
 
 /// Makes a handle for an object; closes the object if there is no handle left.
-pub(crate) fn insert(object: impl Into<Object>) -> Outcome<MojoHandle> {
+#[inline]
+pub fn insert(object: impl Into<Object>) -> Outcome<MojoHandle> {
     let outcome = TABLE.insert(Entry::new(object.into()));
     outcome.map(number).map_err(|entry| {
         entry.object.close();
@@ -66,7 +70,8 @@ pub(crate) fn insert(object: impl Into<Object>) -> Outcome<MojoHandle> {
 }
 
 /// Makes handles for two objects, or for none and closes both.
-pub(crate) fn insert_pair(a: impl Into<Object>, b: impl Into<Object>) -> Outcome<(MojoHandle, MojoHandle)> {
+#[inline]
+pub fn insert_pair(a: impl Into<Object>, b: impl Into<Object>) -> Outcome<(MojoHandle, MojoHandle)> {
     let (first, second) = (insert(a), insert(b));
     if let (Ok(first), Ok(second)) = (first, second) {
         return Ok((first, second));
@@ -77,33 +82,36 @@ pub(crate) fn insert_pair(a: impl Into<Object>, b: impl Into<Object>) -> Outcome
 }
 
 /// How many more handles there can be.
-pub(crate) fn room() -> usize {
+pub fn room() -> usize {
     TABLE.room()
 }
 
 /// What a handle refers to, unless it is about to be put into a message. It can be closed meanwhile.
 #[inline]
-pub(crate) fn borrow(handle: MojoHandle) -> Outcome<Borrowed<'static, Entry>> {
+pub fn borrow(handle: MojoHandle) -> Outcome<Borrowed<'static, Entry>> {
     TABLE.borrow(handle.into()).ok_or(INVALID_ARGUMENT)
 }
 
 /// What a handle refers to, for longer than a call.
-pub(crate) fn get(handle: MojoHandle) -> Outcome<Object> {
+#[inline]
+pub fn get(handle: MojoHandle) -> Outcome<Object> {
     borrow(handle).map(|entry| entry.object.clone())
 }
 
 /// What a handle refers to, and the signals that it does not have.
-pub(crate) fn get_with_hidden(handle: MojoHandle) -> Outcome<(Object, Signals)> {
+pub fn get_with_hidden(handle: MojoHandle) -> Outcome<(Object, Signals)> {
     borrow(handle).map(|entry| (entry.object.clone(), entry.hidden()))
 }
 
 /// The signals of what a handle refers to.
-pub(crate) fn signals(handle: MojoHandle) -> Outcome<SignalsState> {
+#[inline]
+pub fn signals(handle: MojoHandle) -> Outcome<SignalsState> {
     borrow(handle).map(|entry| entry.object.signals().without(entry.hidden()))
 }
 
 /// Ends a handle and returns what it referred to.
-pub(crate) fn remove(handle: MojoHandle) -> Outcome<Object> {
+#[inline]
+pub fn remove(handle: MojoHandle) -> Outcome<Object> {
     let ended = TABLE.end(handle.into()).ok_or(INVALID_ARGUMENT)?;
     Ok(match ended.take() {
         Ok(entry) => entry.object,
@@ -112,10 +120,7 @@ pub(crate) fn remove(handle: MojoHandle) -> Outcome<Object> {
 }
 
 /// Ends a handle if what it refers to can be turned into what the caller wants; else it stays as it is.
-pub(crate) fn remove_as<T>(
-    handle: MojoHandle,
-    convert: impl FnOnce(Object) -> Result<T, Object>,
-) -> Outcome<Result<T, ()>> {
+pub fn remove_as<T>(handle: MojoHandle, convert: impl FnOnce(Object) -> Result<T, Object>) -> Outcome<Result<T, ()>> {
     let claim = TABLE.claim(handle.into()).map_err(|_| INVALID_ARGUMENT)?;
     let converted = convert(claim.object.clone());
     if converted.is_ok() {
@@ -126,7 +131,7 @@ pub(crate) fn remove_as<T>(
 
 /// Puts what the handles refer to into a message that takes attachments. All of the handles are gone if that
 /// succeeds, none if it does not; the first that cannot be sent decides the answer.
-pub(crate) fn attach(handles: &[MojoHandle], message: &mut Message) -> Outcome<()> {
+pub fn attach(handles: &[MojoHandle], message: &mut Message) -> Outcome<()> {
     if handles.is_empty() {
         return Ok(());
     }

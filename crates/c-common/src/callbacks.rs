@@ -57,7 +57,7 @@ const FROM_SYSTEM: u32 = 1;
 const DISCONNECTED: u32 = 1;
 
 /// The code that stands for what happened to a watch.
-pub(crate) fn event_code(event: WatchEvent) -> MojoResult {
+pub fn event_code(event: WatchEvent) -> MojoResult {
     match event {
         WatchEvent::Satisfied => OK,
         WatchEvent::Unsatisfiable => FAILED_PRECONDITION,
@@ -66,7 +66,7 @@ pub(crate) fn event_code(event: WatchEvent) -> MojoResult {
 }
 
 /// Calls a watcher's callback.
-pub(crate) fn notify(callback: MojoWatcherCallback, notification: &Notification) {
+pub fn notify(callback: MojoWatcherCallback, notification: &Notification) {
     let flags = if notification.from_system { FROM_SYSTEM } else { 0 };
     let Notification { context, event, state, .. } = *notification;
     // SAFETY: the program gave this function for this purpose when it made the watcher, and promised to keep it
@@ -75,22 +75,24 @@ pub(crate) fn notify(callback: MojoWatcherCallback, notification: &Notification)
 }
 
 /// A message's context that belongs to the C program.
-pub(crate) struct CContext {
-    pub(crate) word: usize,
-    pub(crate) serializer: Option<MojoMessageContextSerializer>,
+pub struct CContext {
+    /// What the program calls the context.
+    pub word: usize,
+    /// What turns it into a payload, if anything does.
+    pub serializer: Option<MojoMessageContextSerializer>,
     /// Called when the context is dropped, unless that is disarmed.
-    pub(crate) destructor: Option<MojoMessageContextDestructor>,
+    pub destructor: Option<MojoMessageContextDestructor>,
 }
 
 impl CContext {
     /// Gives the context back to the program without destroying it.
-    pub(crate) fn release(mut self) -> usize {
+    pub fn release(mut self) -> usize {
         self.destructor = None;
         self.word
     }
 
     /// Calls the serializer for a message that the program can reach under this handle.
-    pub(crate) fn serialize_into(self, handle: MojoMessageHandle) {
+    pub fn serialize_into(self, handle: MojoMessageHandle) {
         if let Some(serializer) = self.serializer {
             // SAFETY: the program gave this function together with the context, to be called once, on any thread,
             // with a message handle and that context. Both are values.
@@ -130,7 +132,7 @@ impl Context for CContext {
 }
 
 /// The engine's view of a process error handler.
-pub(crate) fn error_handler(handler: MojoProcessErrorHandler, context: usize) -> ErrorHandler {
+pub fn error_handler(handler: MojoProcessErrorHandler, context: usize) -> ErrorHandler {
     Arc::new(move |error: &ProcessError| {
         let details = MojoProcessErrorDetails {
             struct_size: size_of::<MojoProcessErrorDetails>() as u32,

@@ -26,15 +26,16 @@ static TABLE: Slab<Slot, INDEX_BITS, GENERATION_BITS> = Slab::new(&INDICES);
 
 /// What is behind a message handle. Several threads can reach it, one at a time.
 #[derive(Default)]
-pub(crate) struct Slot {
-    pub(crate) message: Message,
+pub struct Slot {
+    /// The message itself.
+    pub message: Message,
     /// The last attempt to attach something failed because a handle was busy.
-    pub(crate) was_busy: bool,
+    pub was_busy: bool,
 }
 
 /// Makes a handle for a message.
 #[inline]
-pub(crate) fn insert(message: Message) -> Outcome<MojoMessageHandle> {
+pub fn insert(message: Message) -> Outcome<MojoMessageHandle> {
     let outcome = TABLE.insert(Slot { message, was_busy: false });
     outcome.map(|number| number as MojoMessageHandle ^ MARK).map_err(|_| RESOURCE_EXHAUSTED)
 }
@@ -47,20 +48,20 @@ fn claim(handle: MojoMessageHandle) -> Outcome<Claim<'static, Slot>> {
 
 /// Ends a handle and returns its message.
 #[inline]
-pub(crate) fn remove(handle: MojoMessageHandle) -> Outcome<Message> {
+pub fn remove(handle: MojoMessageHandle) -> Outcome<Message> {
     claim(handle)?.take().map(|slot| slot.message).map_err(|_| INVALID_ARGUMENT)
 }
 
 /// Does something with the message that a handle refers to, while nobody else does. No foreign code may run in
 /// `body`.
 #[inline]
-pub(crate) fn with<R>(handle: MojoMessageHandle, body: impl FnOnce(&mut Message) -> Outcome<R>) -> Outcome<R> {
+pub fn with<R>(handle: MojoMessageHandle, body: impl FnOnce(&mut Message) -> Outcome<R>) -> Outcome<R> {
     with_slot(handle, |slot| body(&mut slot.message))
 }
 
 /// The same, for those who also remember or ask whether a handle was busy.
 #[inline]
-pub(crate) fn with_slot<R>(handle: MojoMessageHandle, body: impl FnOnce(&mut Slot) -> Outcome<R>) -> Outcome<R> {
+pub fn with_slot<R>(handle: MojoMessageHandle, body: impl FnOnce(&mut Slot) -> Outcome<R>) -> Outcome<R> {
     let mut claim = claim(handle)?;
     let _held = Held::new(Rank::Message);
     body(claim.get_mut().ok_or(INVALID_ARGUMENT)?)

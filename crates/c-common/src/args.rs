@@ -5,7 +5,7 @@ use crate::result::{INVALID_ARGUMENT, Outcome, UNIMPLEMENTED};
 use std::mem::offset_of;
 
 /// A pointer through which a result is to be stored; not null.
-pub(crate) struct Out<T>(*mut T);
+pub struct Out<T>(*mut T);
 
 impl<T: Copy> Out<T> {
     /// Takes a required output.
@@ -13,7 +13,8 @@ impl<T: Copy> Out<T> {
     /// # Safety
     /// The pointer is null or valid for writing (and, where `get` is used, for reading) a `T` until the call of
     /// the program is answered.
-    pub(crate) unsafe fn required(pointer: *mut T) -> Outcome<Self> {
+    #[inline]
+    pub unsafe fn required(pointer: *mut T) -> Outcome<Self> {
         if pointer.is_null() { Err(INVALID_ARGUMENT) } else { Ok(Self(pointer)) }
     }
 
@@ -21,17 +22,22 @@ impl<T: Copy> Out<T> {
     ///
     /// # Safety
     /// As for [`required`](Self::required).
-    pub(crate) unsafe fn optional(pointer: *mut T) -> Option<Self> {
+    #[inline]
+    pub unsafe fn optional(pointer: *mut T) -> Option<Self> {
         (!pointer.is_null()).then_some(Self(pointer))
     }
 
-    pub(crate) fn set(&self, value: T) {
+    /// Stores the result.
+    #[inline]
+    pub fn set(&self, value: T) {
         // SAFETY: not null, and valid for writing by the contract of the constructors; `write_unaligned` needs no
         // more.
         unsafe { self.0.write_unaligned(value) };
     }
 
-    pub(crate) fn get(&self) -> T {
+    /// What is there now.
+    #[inline]
+    pub fn get(&self) -> T {
         // SAFETY: not null, and valid for reading by the contract of the constructors.
         unsafe { self.0.read_unaligned() }
     }
@@ -41,7 +47,8 @@ impl<T: Copy> Out<T> {
 ///
 /// # Safety
 /// As for [`Out::required`], for both.
-pub(crate) unsafe fn two_required<A: Copy, B: Copy>(a: *mut A, b: *mut B) -> Outcome<(Out<A>, Out<B>)> {
+#[inline]
+pub unsafe fn two_required<A: Copy, B: Copy>(a: *mut A, b: *mut B) -> Outcome<(Out<A>, Out<B>)> {
     // SAFETY: by this function's contract.
     let a = unsafe { Out::required(a) }?;
     // SAFETY: by this function's contract.
@@ -53,7 +60,8 @@ pub(crate) unsafe fn two_required<A: Copy, B: Copy>(a: *mut A, b: *mut B) -> Out
 ///
 /// # Safety
 /// As for [`Out::optional`], for both.
-pub(crate) unsafe fn two_optional<A: Copy, B: Copy>(a: *mut A, b: *mut B) -> (Option<Out<A>>, Option<Out<B>>) {
+#[inline]
+pub unsafe fn two_optional<A: Copy, B: Copy>(a: *mut A, b: *mut B) -> (Option<Out<A>>, Option<Out<B>>) {
     // SAFETY: by this function's contract.
     let a = unsafe { Out::optional(a) };
     // SAFETY: by this function's contract.
@@ -62,19 +70,21 @@ pub(crate) unsafe fn two_optional<A: Copy, B: Copy>(a: *mut A, b: *mut B) -> (Op
 }
 
 /// An array for output.
-pub(crate) struct OutSlice<T>(*mut T, usize);
+pub struct OutSlice<T>(*mut T, usize);
 
 impl<T: Copy> OutSlice<T> {
     /// Takes an array of `len` elements; null counts as one without elements.
     ///
     /// # Safety
     /// The pointer is null or valid for writing `len` elements until the call of the program is answered.
-    pub(crate) unsafe fn new(pointer: *mut T, len: usize) -> Self {
+    #[inline]
+    pub unsafe fn new(pointer: *mut T, len: usize) -> Self {
         Self(pointer, if pointer.is_null() { 0 } else { len })
     }
 
     /// Stores an element; one beyond the end is dropped.
-    pub(crate) fn set(&self, at: usize, value: T) {
+    #[inline]
+    pub fn set(&self, at: usize, value: T) {
         if at < self.1 {
             // SAFETY: within the array, which is valid for writing by the contract of `new`.
             let element = unsafe { self.0.add(at) };
@@ -88,7 +98,8 @@ impl<T: Copy> OutSlice<T> {
 ///
 /// # Safety
 /// The pointer is null or valid for reading a `T`.
-pub(crate) unsafe fn read<T: Copy>(pointer: *const T) -> Option<T> {
+#[inline]
+pub unsafe fn read<T: Copy>(pointer: *const T) -> Option<T> {
     if pointer.is_null() {
         return None;
     }
@@ -100,7 +111,7 @@ pub(crate) unsafe fn read<T: Copy>(pointer: *const T) -> Option<T> {
 ///
 /// # Safety
 /// The pointer is null or valid for reading `len` elements.
-pub(crate) unsafe fn read_all<T: Copy>(pointer: *const T, len: usize) -> Outcome<Vec<T>> {
+pub unsafe fn read_all<T: Copy>(pointer: *const T, len: usize) -> Outcome<Vec<T>> {
     if len == 0 {
         return Ok(Vec::new());
     }
@@ -122,7 +133,8 @@ pub(crate) unsafe fn read_all<T: Copy>(pointer: *const T, len: usize) -> Outcome
 /// # Safety
 /// The pointer is null or valid for reading `len` bytes, which nobody writes to, until the returned slice is no
 /// longer used.
-pub(crate) unsafe fn bytes<'a>(pointer: *const u8, len: usize) -> Outcome<&'a [u8]> {
+#[inline]
+pub unsafe fn bytes<'a>(pointer: *const u8, len: usize) -> Outcome<&'a [u8]> {
     if len == 0 {
         return Ok(&[]);
     }
@@ -139,7 +151,8 @@ pub(crate) unsafe fn bytes<'a>(pointer: *const u8, len: usize) -> Outcome<&'a [u
 /// # Safety
 /// The pointer is null or valid for reading and writing `len` bytes, which nobody else uses, until the returned
 /// slice is no longer used.
-pub(crate) unsafe fn bytes_mut<'a>(pointer: *mut u8, len: usize) -> Outcome<&'a mut [u8]> {
+#[inline]
+pub unsafe fn bytes_mut<'a>(pointer: *mut u8, len: usize) -> Outcome<&'a mut [u8]> {
     if len == 0 {
         return Ok(&mut []);
     }
@@ -166,7 +179,8 @@ pub struct MojoOptions {
 ///
 /// # Safety
 /// The pointer is null or valid for reading as many bytes as its first field says, and at least that field.
-pub(crate) unsafe fn flags(options: *const MojoOptions, known: u32) -> Outcome<u32> {
+#[inline]
+pub unsafe fn flags(options: *const MojoOptions, known: u32) -> Outcome<u32> {
     // SAFETY: null, or valid for its first field, by this function's contract.
     let Some(struct_size) = (unsafe { read(options.cast::<u32>()) }) else { return Ok(0) };
     if (struct_size as usize) < offset_of!(MojoOptions, flags) {
@@ -184,7 +198,7 @@ pub(crate) unsafe fn flags(options: *const MojoOptions, known: u32) -> Outcome<u
 ///
 /// # Safety
 /// The pointer is null or valid for reading as many bytes as its first field says, and at least that field.
-pub(crate) unsafe fn versioned<T: Copy>(pointer: *const T) -> Outcome<T> {
+pub unsafe fn versioned<T: Copy>(pointer: *const T) -> Outcome<T> {
     // SAFETY: null, or valid for its first field, by this function's contract.
     let struct_size = unsafe { read(pointer.cast::<u32>()) }.ok_or(INVALID_ARGUMENT)?;
     if (struct_size as usize) < size_of::<T>() {
