@@ -5,25 +5,39 @@
 //! and its ends can move while it is in use. Bulk data goes through data pipes ([`Producer`], [`Consumer`]),
 //! data that several processes use at once through [`SharedBuffer`]s.
 //!
+//! A program that starts itself a second time and talks to that process:
+//!
+//! ```standalone_crate
+//! use libmojo::{AcceptedInvitation, Invitation, Message, MessagePipe};
+//! use std::{env, error::Error, process::Command};
+//!
+//! fn main() -> Result<(), Box<dyn Error>> {
+//!     if env::args().nth(1).as_deref() == Some("child") {
+//!         return child(AcceptedInvitation::inherited()?.extract(b"first")?);
+//!     }
+//!     let invitation = Invitation::new();
+//!     let pipe = invitation.attach(b"first")?;
+//!     let (mut child, _) = invitation.spawn(Command::new(env::current_exe()?).arg("child"))?;
+//!     // One end of another pipe travels inside a message.
+//!     let (talk, listen) = MessagePipe::create();
+//!     pipe.send(Message::from("talk over this").with(listen))?;
+//!     talk.send("hello".into())?;
+//!     assert_eq!(talk.recv()?.payload(), b"HELLO");
+//!     child.wait()?;
+//!     Ok(())
+//! }
+//!
+//! fn child(pipe: MessagePipe) -> Result<(), Box<dyn Error>> {
+//!     let listen = pipe.recv()?.take_handles()?.remove(0).into_pipe().expect("a pipe end");
+//!     let text = listen.recv()?.payload().to_ascii_uppercase();
+//!     Ok(listen.send(Message::new(&text))?)
+//! }
 //! ```
-//! use libmojo::{Message, MessagePipe};
-//!
-//! let (here, there) = MessagePipe::create();
-//! let (talk, listen) = MessagePipe::create();
-//! // One end of a pipe travels inside a message on another.
-//! here.send(Message::from("talk over this").with(listen))?;
-//!
-//! let mut message = there.recv()?;
-//! let listen = message.take_handles()?.remove(0).into_pipe().expect("a pipe end");
-//! talk.send(Message::from("hello"))?;
-//! assert_eq!(listen.recv()?.payload(), b"hello");
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # Other processes
 //!
 //! Two processes get their first pipes in common through an [`Invitation`], sent over a connected UNIX socket.
 //! From then on everything else can be sent through those.
+//!
+//! The project's guide says which of these to choose when, and its examples show them at work.
 //!
 //! # Ownership, threads, waiting
 //!
@@ -48,6 +62,11 @@
 //! * `futures`: `MessageStream`, an end of a pipe as a `Stream` and a `Sink` of the crates `futures-core` and
 //!   `futures-sink`.
 #![forbid(unsafe_code)]
+
+/// The programs in the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide.md")]
+struct Guide;
 
 mod data_pipe;
 mod error;
