@@ -15,6 +15,7 @@ mod hostile;
 mod random;
 mod world;
 
+use fastrand::Rng;
 use libmojo_ports::{Address, Amount, Body, Event, NodeName, PortDescriptor, PortName, Receiving, Sending};
 use random::{Plan, Random, Seen};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -60,7 +61,7 @@ fn repeat(name: &str, plan: Plan, rounds: u64, mut run: impl FnMut(u64)) -> bool
 fn run(name: &str, plan: Plan) -> Option<Seen> {
     let mut seen = Seen::default();
     let many = repeat(name, plan, ROUNDS, |seed| {
-        let mut random = Random::new(seed, plan);
+        let mut random = Random::new(Rng::with_seed(seed), plan);
         random.run();
         random.finish();
         seen.add(&random.seen);
@@ -175,7 +176,7 @@ fn ends_run_through_ten_nodes() {
 
 /// What arrived while a random program ran, in order and in words.
 fn arrivals(plan: Plan, seed: u64) -> Vec<String> {
-    let mut random = Random::new(seed, plan);
+    let mut random = Random::new(Rng::with_seed(seed), plan);
     let mut arrivals = Vec::new();
     for _ in 0..plan.steps {
         random.step_program();
@@ -201,7 +202,7 @@ fn a_seed_repeats_its_schedule() {
 #[test]
 fn a_stranger_who_knows_all_names_disturbs_nobody() {
     for seed in 0..300 {
-        let mut random = Random::new(seed, Plan { nodes: 3, closes: true, ..PLAIN });
+        let mut random = Random::new(Rng::with_seed(seed), Plan { nodes: 3, closes: true, ..PLAIN });
         let stranger = NodeName(7);
         for _ in 0..150 {
             match random.rng.u32(..10) {
@@ -238,7 +239,7 @@ fn a_stranger_who_knows_all_names_disturbs_nobody() {
 #[test]
 fn a_liar_leaves_nothing_behind() {
     for seed in 0..300 {
-        let mut random = Random::new(seed, Plan { nodes: 2, ..PLAIN });
+        let mut random = Random::new(Rng::with_seed(seed), Plan { nodes: 2, ..PLAIN });
         let liar = NodeName(7);
         for _ in 0..60 {
             random.step_program();

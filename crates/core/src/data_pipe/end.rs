@@ -243,7 +243,7 @@ impl End {
     }
 
     /// Where the window of the two-phase operation in progress begins in the mapping, and its size.
-    pub(super) fn window(&self) -> Result<(usize, u32), DataPipeError> {
+    pub(crate) fn window(&self) -> Result<(usize, u32), DataPipeError> {
         let state = self.state.lock();
         let offered = state.two_phase.ok_or(DataPipeError::FailedPrecondition)?;
         Ok((self.ring.place(state.own).0, offered))

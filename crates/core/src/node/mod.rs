@@ -3,6 +3,8 @@
 mod allowance;
 mod attendance;
 mod frame;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod incoming;
 mod introduction;
 mod io;

@@ -105,7 +105,7 @@ pub(super) enum Part {
 }
 
 impl Part {
-    const ALL: [Part; 5] =
+    pub(super) const ALL: [Part; 5] =
         [Part::Invitee, Part::Inviter, Part::IsolatedInvitee, Part::IsolatedInviter, Part::Introduced];
 
     pub(super) fn is_isolated(self) -> bool {

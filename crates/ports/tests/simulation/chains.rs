@@ -1,14 +1,15 @@
 //! Ends that run ahead of what they leave behind, through ten nodes.
 
-use crate::random::{Plan, Random};
-use crate::world::{Leaves, Step};
+use super::Rng;
+use super::random::{Plan, Random};
+use super::world::{Leaves, Step};
 
 const NUM_NODES: usize = 11;
 
 /// An end runs from the first node to the last, and perhaps the other one the other way, while both are used. Little else
 /// arrives meanwhile. Returns how long the chain of its traces was at most.
 pub fn run(seed: u64, plan: Plan) -> usize {
-    let mut random = Random::new(seed, Plan { nodes: NUM_NODES, ..plan });
+    let mut random = Random::new(Rng::with_seed(seed), Plan { nodes: NUM_NODES, ..plan });
     let ways = carriers(&mut random);
     let (start, both) = (random.rng.usize(..NUM_NODES - 1), random.rng.bool());
     let (a, b) = random.world.connect(start, start + 1);

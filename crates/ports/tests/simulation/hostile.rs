@@ -1,9 +1,9 @@
 //! Nodes that keep no protocol at all.
 
-use crate::world::{World, name_of};
+use super::world::{World, name_of};
 use libmojo_ports::{Address, Effects, Event, NodeName};
 
-use crate::world::Parcel;
+use super::world::Parcel;
 
 /// Every port that can be addressed.
 pub fn addresses(world: &World) -> Vec<Address> {

@@ -1,6 +1,7 @@
 //! Random programs on a random network: what happens next, and what has happened.
 
-use crate::world::{Leaves, Topology, World};
+use super::Rng;
+use super::world::{Leaves, Topology, World};
 use libmojo_ports::{Amount, Quota};
 
 /// What may happen in a schedule.
@@ -52,20 +53,20 @@ impl Seen {
 
 pub struct Random {
     pub world: World,
-    pub rng: fastrand::Rng,
+    pub rng: Rng,
     pub seen: Seen,
     plan: Plan,
 }
 
 impl Random {
-    pub fn new(seed: u64, plan: Plan) -> Self {
+    pub fn new(rng: Rng, plan: Plan) -> Self {
         let mut world = World::new(plan.nodes, plan.topology, if plan.reorder { 8 } else { 1 });
         for b in 0..plan.nodes {
             for a in (0..b).filter(|a| world.is_linked(*a, b)).collect::<Vec<_>>() {
                 world.connect(a, b);
             }
         }
-        Self { world, rng: fastrand::Rng::with_seed(seed), seen: Seen::default(), plan }
+        Self { world, rng, seen: Seen::default(), plan }
     }
 
     /// Does one thing after another, as many as planned.

@@ -3,7 +3,7 @@
 //! and when everything is closed nothing is left at all. That messages come in order is seen where they are received.
 
 use super::{Topology, World};
-use crate::world::program::Leaves;
+use super::program::Leaves;
 
 impl World {
     /// What must hold at any time.
