@@ -494,6 +494,8 @@ impl<M: Message> Node<M> {
         };
         let mut run = Run::new(self);
         let Event { to, from: port, number, mut body } = event;
+        // Before the ports in it are there: one that was sent to itself could never be received.
+        let to = self.find(to);
         if let Body::Message { message, ports } = &mut body {
             let mut imported = Vec::new();
             for descriptor in std::mem::take(ports) {
@@ -507,7 +509,7 @@ impl<M: Message> Node<M> {
             }
             message.put_ports(imported);
         }
-        match (self.find(to), body) {
+        match (to, body) {
             (Some(to), body) => run.deliver(&to, Hop::remote(Address { node: from, port }), number, body),
             (None, Body::Message { message, .. }) => run.effects.dropped.push(message),
             (None, _) => {}
