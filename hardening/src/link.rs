@@ -6,6 +6,7 @@ use libmojo::{Driver, Handle, Message, MessagePipe, Node, Signals, Waitable};
 use libmojo_core::node::fuzzing::{self, Frame, Input};
 use libmojo_platform::SharedMemory;
 use libmojo_ports::{Address, Amount, Body, Event, Meter, NodeName, PortDescriptor, PortName, Receiving, Sending};
+use std::cell::RefCell;
 
 /// How often the node is driven before what should have happened has happened.
 const MANY_TURNS: usize = 2000;
@@ -20,7 +21,7 @@ struct Scene {
     friend: Node,
     pipe: MessagePipe,
     friends_pipe: MessagePipe,
-    drivers: std::cell::RefCell<[Driver; 2]>,
+    drivers: RefCell<[Driver; 2]>,
 }
 
 impl Scene {
@@ -52,7 +53,11 @@ impl Scene {
             self.turn();
         }
         let descriptors = libmojo_platform::open_descriptor_count();
-        panic!("never happens: {what}; {descriptors} descriptors, {}, {}", self.node.snapshot(), self.friend.snapshot());
+        panic!(
+            "never happens: {what}; {descriptors} descriptors, {}, {}",
+            self.node.snapshot(),
+            self.friend.snapshot()
+        );
     }
 
     fn assert_friend_is_there(&self) {
@@ -212,11 +217,9 @@ fn any_port(input: &mut Input<'_>, victim: NodeName) -> PortDescriptor {
         port.peer = (shape & 4 == 0).then(|| any_address(input, victim));
         port.previous = any_name(input);
         port.has_sent = shape & 8 == 0;
-        port.sending =
-            (shape & 16 == 0).then(|| Box::new(Sending::from_parts(any_amount(input), any_amount(input))));
+        port.sending = (shape & 16 == 0).then(|| Box::new(Sending::from_parts(any_amount(input), any_amount(input))));
         port.receiving = (shape & 32 == 0).then(|| {
-            let meter =
-                Meter { step: any_amount(input), taken: any_amount(input), uncounted: input.number() };
+            let meter = Meter { step: any_amount(input), taken: any_amount(input), uncounted: input.number() };
             Box::new(Receiving::from_parts(any_amount(input), (shape & 64 == 0).then_some(meter)))
         });
     }

@@ -225,8 +225,7 @@ pub fn decoders(data: &[u8]) {
     let kind = kinds[input.below(kinds.len())];
     let descriptors: Vec<_> = (0..input.below(4)).map(|_| descriptor(&mut input)).collect();
     let payload = input.below(300);
-    let frame =
-        InFrame { kind, meta: Cow::Borrowed(input.rest()), payload: Payload::zeroed(payload), descriptors };
+    let frame = InFrame { kind, meta: Cow::Borrowed(input.rest()), payload: Payload::zeroed(payload), descriptors };
     let Ok(Some(first)) = read_and_write(frame) else { return };
     // A message's attachments are what they were before they are there; all else is whole.
     let Ok(Some(second)) = read_and_write(arrived(first.0)) else { panic!("what was written cannot be read") };

@@ -2,8 +2,8 @@
 //! its pipe is reported closed at both ends; closing is always noticed; at rest no proxy is left that could be avoided;
 //! and when everything is closed nothing is left at all. That messages come in order is seen where they are received.
 
-use super::{Topology, World};
 use super::program::Leaves;
+use super::{Topology, World};
 
 impl World {
     /// What must hold at any time.
