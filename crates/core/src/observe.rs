@@ -37,6 +37,11 @@ impl Observers {
         self.0.get().is_some_and(|list| list.count.load(Ordering::SeqCst) > 0)
     }
 
+    /// How many watches, waits and tasks there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.get().map_or(0, |list| list.count.load(Ordering::SeqCst))
+    }
+
     pub(crate) fn add(&self, observer: Arc<dyn Observer>) {
         let list = self.0.get_or_init(|| {
             Box::new(List { count: AtomicUsize::new(0), observers: Mutex::new(Rank::Observers, Vec::new()) })

@@ -3,11 +3,13 @@
 
 mod worlds;
 
+use libmojo::quota::Amount;
 use libmojo::{
-    Driver, Invitation, LinkPart, Message, MessagePipe, Node, PortPlace, PortRole, SendOptions, Signals, Snapshot,
-    Waitable, Watcher, socket_pair,
+    DataPipeOptions, DataPipeSnapshot, Driver, Invitation, LinkPart, Message, MessagePipe, Node, PortPlace, PortRole,
+    PortSnapshot, SendOptions, Signals, Snapshot, TrafficSnapshot, Waitable, Watcher, socket_pair,
 };
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 use worlds::*;
 
 fn count(snapshot: &Snapshot, role: PortRole) -> usize {
@@ -229,4 +231,138 @@ fn a_place_where_somebody_is_awaited_is_shown() {
         "link to nobody yet, listener, not established, 0 bytes in 0 frames to write"
     );
     connection.close();
+}
+
+// ---- labels ----------------------------------------------------------------------------------------------
+
+/// What a node knows of a labelled end.
+fn labelled<'a>(snapshot: &'a Snapshot, label: &str) -> Option<(&'a PortSnapshot, &'a TrafficSnapshot)> {
+    let mut ports = snapshot.ports.iter().filter_map(|port| Some((port, port.traffic.as_ref()?)));
+    ports.find(|(_, traffic)| traffic.label == label)
+}
+
+const fn amount(messages: u64, bytes: u64) -> Amount {
+    Amount { messages, bytes }
+}
+
+#[test]
+fn a_label_shows_a_pipe_that_nobody_else_knows_and_what_goes_over_it() {
+    let node = Node::new();
+    let (a, b) = MessagePipe::create_on(&node);
+    // Both ends have taken the shortest way before.
+    for end in [&a, &b] {
+        (0..3).for_each(|_| send(end, "unseen"));
+    }
+    let taken = std::iter::from_fn(|| a.try_recv().ok()).count();
+    assert_eq!(taken, 3);
+    b.set_label("server");
+    assert_eq!((a.label(), b.label().as_deref()), (None, Some("server")));
+    send(&a, "12345");
+    send(&b, "123");
+    send(&b, "1");
+
+    let snapshot = node.snapshot();
+    assert_eq!(snapshot.ports.len(), 2, "{snapshot}");
+    let (port, traffic) = labelled(&snapshot, "server").unwrap();
+    assert_eq!((traffic.sent, traffic.received), (amount(2, 4), amount(1, 5)));
+    assert_eq!((port.role, port.unread, port.watchers), (PortRole::Endpoint, 4, 0));
+    let Some(PortPlace::Here(peer)) = port.peer else { panic!("{snapshot}") };
+    assert_eq!((snapshot.ports[peer].unread, snapshot.ports[peer].traffic.is_some()), (2, false));
+    assert!(snapshot.to_string().contains("\"server\": 2 messages with 4 bytes sent, 1 with 5 received, unread for "));
+
+    b.set_label("renamed");
+    assert!(labelled(&node.snapshot(), "server").is_none());
+    assert_eq!(labelled(&node.snapshot(), "renamed").unwrap().1.sent, amount(2, 4));
+    drop(b);
+    assert_eq!(node.snapshot().ports.len(), 0);
+    assert_eq!(node.port_counts(), (0, 0));
+}
+
+#[test]
+fn the_age_of_what_is_unread_is_that_of_the_oldest_message() {
+    let node = Node::new();
+    let (a, b) = MessagePipe::create_on(&node);
+    let age = || labelled(&node.snapshot(), "b").unwrap().1.oldest_unread_age;
+    send(&a, "before there was a label");
+    b.set_label("b");
+    let labelled_at = Instant::now();
+    let is_in =
+        |age: Duration, from: Instant| age <= labelled_at.elapsed() + Duration::from_millis(1) && age >= from.elapsed();
+    assert!(is_in(age().unwrap(), Instant::now()));
+    let before = age().unwrap();
+    eventually("the message is older", || age().unwrap() > before + Duration::from_millis(20));
+    let sent = Instant::now();
+    send(&a, "younger");
+    assert!(age().unwrap() > Duration::from_millis(20));
+    b.try_recv().unwrap();
+    assert!(age().unwrap() <= sent.elapsed());
+    b.try_recv().unwrap();
+    assert_eq!(age(), None);
+}
+
+#[test]
+fn a_label_shows_what_goes_to_another_process_and_stays_behind() {
+    let _watchdog = watchdog();
+    let mut driven = Driven::<2>::new();
+    let [here, there] = driven.nodes.clone();
+    let (to_there, from_here) = link(&here, &there);
+    to_there.set_label("link");
+    let (keep, travel) = MessagePipe::create_on(&here);
+    travel.set_label("traveller");
+    send(&to_there, "1234");
+    to_there.send(Message::from("take this").with(travel)).unwrap();
+    send(&from_here, "answer");
+    let mut received = Vec::new();
+    eventually("it is there", || {
+        driven.run();
+        received.extend(from_here.try_recv().ok());
+        received.len() == 2 && to_there.try_recv().is_ok()
+    });
+    let snapshot = here.snapshot();
+    assert!(labelled(&snapshot, "traveller").is_none(), "{snapshot}");
+    let (port, traffic) = labelled(&snapshot, "link").unwrap();
+    assert!(matches!(port.peer, Some(PortPlace::Elsewhere { .. })), "{snapshot}");
+    assert_eq!((traffic.sent, traffic.received), (amount(2, 13), amount(1, 6)));
+    let travel = received.pop().unwrap().take_handles().unwrap().remove(0).into_pipe().unwrap();
+    assert_eq!(travel.label(), None);
+    drop(keep);
+}
+
+#[test]
+fn watches_waits_and_tasks_are_counted() {
+    let node = Node::new();
+    let (a, peer) = MessagePipe::create_on(&node);
+    a.set_label("a");
+    let watchers = || labelled(&node.snapshot(), "a").unwrap().0.watchers;
+    let two = [(); 2].map(|()| Watcher::new(|_| {}));
+    two.iter().for_each(|watcher| watcher.watch(&a, Signals::READABLE, 1).unwrap());
+    assert_eq!(watchers(), 2);
+    let mut task = Box::pin(a.readable());
+    assert!(poll_once(task.as_mut(), std::task::Waker::noop()).is_pending());
+    assert_eq!(watchers(), 3);
+    drop(task);
+    drop(two);
+    assert_eq!(watchers(), 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| a.wait(Signals::PEER_CLOSED, None).unwrap());
+        eventually("the other thread waits", || watchers() == 1);
+        drop(peer);
+    });
+}
+
+#[test]
+fn a_label_shows_how_far_a_data_pipe_is() {
+    let node = Node::new();
+    let (producer, consumer) =
+        DataPipeOptions { capacity_num_bytes: 64, ..DataPipeOptions::default() }.create_on(&node).unwrap();
+    producer.set_label("out");
+    consumer.set_label("in");
+    producer.try_write_all(&[7; 50]).unwrap();
+    consumer.try_read_exact(&mut [0; 20]).unwrap();
+    let snapshot = node.snapshot();
+    let end = |label| labelled(&snapshot, label).unwrap().0.data_pipe.unwrap();
+    let shown = |end: DataPipeSnapshot| (end.is_producer, end.capacity, end.moved, end.unread);
+    assert_eq!(shown(end("out")), (true, 64, 50, 30));
+    assert_eq!(shown(end("in")), (false, 64, 20, 30));
+    assert!(snapshot.to_string().contains("producer of 64 bytes, 50 written, 30 unread"), "{snapshot}");
 }

@@ -1,9 +1,10 @@
 //! Looking at the ports of a node, for people who want to know what is there.
 
 use crate::port::{Hop, PortRef, Role};
-use crate::{Address, Message, Node, NodeName, PortName};
+use crate::{Address, Amount, Message, Node, NodeName, PortName};
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Instant;
 
 /// A port as it was for a moment. Ports are looked at one after the other, so what is said of two may not fit together.
 #[derive(Debug)]
@@ -28,10 +29,26 @@ pub struct Inspection<M: Message> {
     pub sent: u64,
     /// How many numbered events were taken from the previous hop.
     pub received: u64,
+    /// What is written down of it, if it is labelled.
+    pub traffic: Option<Traffic>,
+}
+
+/// What is written down of a labelled end, from when it was labelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// The label.
+    pub label: String,
+    /// What was sent from the end. A message that had no bytes yet as it was sent counts as one without.
+    pub sent: Amount,
+    /// What has come to it, whether it was taken or not.
+    pub received: Amount,
+    /// When the oldest message that is unread has come.
+    pub unread_since: Option<Instant>,
 }
 
 /// What a port is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum PortRole {
     /// An end of a pipe that somebody has.
@@ -117,10 +134,16 @@ impl<M: Message> Ports<M> {
         let (peer, previous) = (hop(&state.peer), hop(&state.previous));
         let (peer_closed, unread, early) = (state.peer_closed, state.unread.len(), state.early.len());
         let (sent, received) = (state.sent, state.received);
+        let traffic = state.log().map(|log| Traffic {
+            label: log.label.to_string(),
+            sent: log.sent,
+            received: log.received,
+            unread_since: log.unread_since(),
+        });
         drop(state);
         let (peer, previous) = (self.neighbour(peer), self.neighbour(previous));
         let name = port.name();
-        Inspection { port, name, role, peer, previous, peer_closed, unread, early, sent, received }
+        Inspection { port, name, role, peer, previous, peer_closed, unread, early, sent, received, traffic }
     }
 
     fn neighbour(&mut self, hop: Option<Hop<M>>) -> Option<Neighbour> {

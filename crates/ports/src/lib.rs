@@ -19,6 +19,7 @@
 mod effects;
 mod event;
 mod inspect;
+mod log;
 mod name;
 mod node;
 mod port;
@@ -28,7 +29,7 @@ mod run;
 
 pub use effects::Effects;
 pub use event::{Body, Event, PortDescriptor};
-pub use inspect::{Inspection, Neighbour, PortRole};
+pub use inspect::{Inspection, Neighbour, PortRole, Traffic};
 pub use name::{Address, NodeName, PortName};
 pub use node::{FuseError, Node, ReceiveError, Received, SendError, Sent, Violation};
 pub use port::{Port, PortRef, Status};

@@ -1,5 +1,6 @@
 //! A node: the ports of one process, and the calls that act on them.
 
+use crate::log::Log;
 use crate::port::{GONE, Hop, NAMED, Neighbour, Port, PortRef, Role, State, UNNAMED};
 use crate::run::Run;
 use crate::{Address, Amount, Body, Effects, Event, Message, NodeName, PortDescriptor, PortName, Quotas, Usage};
@@ -326,7 +327,7 @@ impl<M: Message> Node<M> {
         if !is_direct || !(is_live || message.is_portable()) || !takes_more {
             return Err(Undelivered::NotDirect(message));
         }
-        peer_state.is_direct = is_live && matches!(peer, Neighbour::Twin) && state.sending.is_none();
+        peer_state.is_direct = is_live && matches!(peer, Neighbour::Twin) && !state.counts_sent();
         peer_state.push_unread(message);
         drop(peer_state);
         let mut effects = Effects::none();
@@ -352,7 +353,7 @@ impl<M: Message> Node<M> {
         let body = |message| Body::Message { message, ports: Vec::new() };
         if let Some(Neighbour::Other(Hop::Remote(peer))) = &state.peer
             && peer.node != self.name
-            && state.sending.is_none()
+            && !state.counts_sent()
             && !message.any_port(&mut |_| true)
         {
             // Nothing but the message leaves: the short way of what else would come to the same.
@@ -374,6 +375,35 @@ impl<M: Message> Node<M> {
             sending.used.add(size);
             effects.note_change(port);
         }
+        if let Some(log) = state.receiving.as_mut().and_then(|receiving| receiving.log.as_mut()) {
+            log.sent.add(size);
+        }
+    }
+
+    /// Gives an end a label, by which [`inspect`](Self::inspect) shows it from now on, wherever its peer is, with what it
+    /// sends and gets. The label stays behind if the end moves. False if the end is closed or inside a message.
+    pub fn set_label(&self, port: &PortRef<M>, label: &str) -> bool {
+        {
+            let mut state = port.state.lock();
+            if state.role != Role::Endpoint || state.in_transit {
+                return false;
+            }
+            let num_unread = state.unread.len();
+            match &mut state.receiving().log {
+                Some(log) => log.label = label.into(),
+                none => *none = Some(Box::new(Log::new(label, num_unread))),
+            }
+        }
+        if let Some(twin) = port.twin() {
+            twin.state.lock().is_direct = false;
+        }
+        self.name_of(port);
+        true
+    }
+
+    /// The label of an end.
+    pub fn label(&self, port: &Port<M>) -> Option<String> {
+        port.state.lock().log().map(|log| log.label.to_string())
     }
 
     /// Takes the oldest unread message.

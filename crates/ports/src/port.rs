@@ -1,5 +1,6 @@
 //! A port: one end of a pipe, or the trace that it left behind when it moved.
 
+use crate::log::Log;
 use crate::quota::Belated;
 use crate::{Address, Amount, Body, Message, Meter, Node, NodeName, PortName, Quota, Quotas, Receiving, Sending};
 use libmojo_sync::atomic::AtomicU8;
@@ -372,9 +373,9 @@ pub(crate) struct State<M: Message> {
     pub(crate) in_transit: bool,
     /// True while the twin may put messages straight into `unread` without a look at its own state, because a send that
     /// saw both has found that nothing stands in the way: both are open, this port is the peer of its twin and listens
-    /// to it, nothing numbered is under way, the twin has no quota and is known to have sent. Whatever is about to
+    /// to it, nothing numbered is under way, the twin has no quota and no label and is known to have sent. Whatever is about to
     /// change one of these ends it: for this port at once, for the twin before the call is over, which can only be that
-    /// it closes, gets a quota or goes into a message; fused it cannot be any more.
+    /// it closes, gets a quota or a label or goes into a message; fused it cannot be any more.
     pub(crate) is_direct: bool,
     /// True if the other end is known to be closed, or the way there to be lost. Never reset.
     pub(crate) peer_closed: bool,
@@ -405,7 +406,7 @@ pub(crate) struct State<M: Message> {
     pub(crate) probe: Option<Box<(PortName, u16)>>,
     /// What an end with a quota on what it sends has to count.
     pub(crate) sending: Option<Box<Sending>>,
-    /// What an end that counts what it takes, or limits what is unread, has to know.
+    /// What an end that counts what it takes, limits what is unread, or is labelled has to know.
     pub(crate) receiving: Option<Box<Receiving>>,
     /// Set in `Leaving` only: what came too late for the new port to have been made with it.
     pub(crate) belated: Option<Box<Belated>>,
@@ -446,7 +447,7 @@ impl<M: Message> State<M> {
     /// Adds a message to the unread ones.
     pub(crate) fn push_unread(&mut self, message: M) {
         if let Some(receiving) = &mut self.receiving {
-            receiving.unread_bytes = receiving.unread_bytes.saturating_add(message.num_bytes());
+            receiving.note_unread(message.num_bytes());
         }
         self.unread.push_back(message);
     }
@@ -497,6 +498,16 @@ impl<M: Message> State<M> {
     pub(crate) fn receiving(&mut self) -> &mut Receiving {
         let unread_bytes = self.num_unread().bytes;
         self.receiving.get_or_insert_with(|| Box::new(Receiving { unread_bytes, ..Receiving::default() }))
+    }
+
+    /// What is written down, if the end is labelled.
+    pub(crate) fn log(&self) -> Option<&Log> {
+        self.receiving.as_ref()?.log.as_deref()
+    }
+
+    /// True if what the end sends must not go past it.
+    pub(crate) fn counts_sent(&self) -> bool {
+        self.sending.is_some() || self.log().is_some()
     }
 
     /// Gives the port a new peer, whose events are numbered anew. Returns the old one.

@@ -4,8 +4,11 @@
 //! return [credit](crate::Body::Credit) for what is taken there. Credit comes in steps of half the quota, so a pipe that
 //! is busy says little, and an end that waits is always told in time. A quota on what is unread at an end needs no words.
 
+use crate::log::Log;
+
 /// A number of messages, and of the bytes of their payloads. A message with a context has no bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Amount {
     /// How many messages.
     pub messages: u64,
@@ -170,19 +173,21 @@ impl Meter {
     }
 }
 
-/// The receiving side of an end that has, or had, a quota, or whose other end has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+/// The receiving side of an end that has, or had, a quota, or whose other end has, or that is labelled.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Receiving {
     pub(crate) quota: Quota,
     pub(crate) meter: Option<Meter>,
     /// The bytes of what is unread.
     pub(crate) unread_bytes: u64,
+    /// Set if the end is labelled. Both directions: what is here is not in the way of ends of which nothing is written down.
+    pub(crate) log: Option<Box<Log>>,
 }
 
 impl Receiving {
     /// As it arrives in another node, where nothing is unread yet.
     pub fn from_parts(enforced: Amount, meter: Option<Meter>) -> Self {
-        Self { quota: Quota::enforced(enforced), meter, unread_bytes: 0 }
+        Self { quota: Quota::enforced(enforced), meter, ..Self::default() }
     }
 
     pub(crate) fn moved(&self) -> Self {
@@ -194,9 +199,20 @@ impl Receiving {
         (self.quota.enforced, self.meter)
     }
 
+    /// Counts a message that has come.
+    pub(crate) fn note_unread(&mut self, bytes: u64) {
+        self.unread_bytes = self.unread_bytes.saturating_add(bytes);
+        if let Some(log) = &mut self.log {
+            log.note_unread(bytes);
+        }
+    }
+
     /// Counts a message that was taken. True if credit is due.
     pub(crate) fn note_taken(&mut self, bytes: u64) -> bool {
         self.unread_bytes = self.unread_bytes.saturating_sub(bytes);
+        if let Some(log) = &mut self.log {
+            log.note_taken();
+        }
         let Some(meter) = &mut self.meter else { return false };
         if meter.uncounted > 0 {
             meter.uncounted -= 1;

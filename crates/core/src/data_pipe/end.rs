@@ -45,6 +45,24 @@ pub(super) enum Place {
 /// Hears of what happens at a data pipe end's control port.
 pub(crate) trait ControlHook: Send + Sync {
     fn control_changed(&self, deferred: &mut Deferred);
+
+    /// What the end shows of itself, and how many observers it has.
+    fn inspect(&self) -> (DataPipeSnapshot, usize);
+}
+
+/// An end of a data pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct DataPipeSnapshot {
+    /// It is the end that writes.
+    pub is_producer: bool,
+    /// How many bytes the pipe holds.
+    pub capacity: u32,
+    /// How many bytes were written, or read, since the pipe was made, here or where the end was before.
+    pub moved: u64,
+    /// How many bytes wait to be read. What the process at the other end says of itself is taken on trust.
+    pub unread: u32,
 }
 
 impl State {
@@ -311,5 +329,20 @@ impl ControlHook for End {
         // A poke says nothing but "look".
         while self.control.node().receive(&self.control).is_ok() {}
         self.evaluate(deferred);
+    }
+
+    fn inspect(&self) -> (DataPipeSnapshot, usize) {
+        let (own, ring) = (self.index(), &self.ring);
+        let unread = match self.role {
+            Role::Consumer => seen(ring.index(Role::Producer)).saturating_sub(own),
+            Role::Producer => own.saturating_sub(seen(ring.index(Role::Consumer))),
+        };
+        let shown = DataPipeSnapshot {
+            is_producer: self.role == Role::Producer,
+            capacity: ring.capacity,
+            moved: own,
+            unread: u32::try_from(unread).unwrap_or(u32::MAX).min(ring.capacity),
+        };
+        (shown, self.observers.len())
     }
 }

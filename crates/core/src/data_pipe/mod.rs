@@ -20,6 +20,7 @@ use end::{Place, State};
 use libmojo_sync::{Arc, MutexGuard};
 use std::fmt;
 
+pub use end::DataPipeSnapshot;
 pub(crate) use end::{ControlHook, End};
 pub(crate) use ring::Ring;
 

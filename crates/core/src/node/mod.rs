@@ -36,7 +36,9 @@ use link::Link;
 pub(crate) use link::LinkRole;
 pub use links::Connection;
 pub(crate) use links::{Carrier, Links, Terms, connect};
-pub use snapshot::{LinkPart, LinkSnapshot, PortPlace, PortRole, PortSnapshot, ShortName, Snapshot};
+pub use snapshot::{
+    DataPipeSnapshot, LinkPart, LinkSnapshot, PortPlace, PortRole, PortSnapshot, ShortName, Snapshot, TrafficSnapshot,
+};
 pub(crate) use waiting::{Attending, drain_before};
 
 pub(crate) type RoutingNode = Arc<libmojo_ports::Node<Message>>;

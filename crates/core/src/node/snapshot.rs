@@ -5,26 +5,31 @@ use super::link::Link;
 use super::links::Entry;
 use super::wire::Part;
 use crate::message::Message;
-use libmojo_ports::{Inspection, Neighbour, NodeName};
+use libmojo_ports::{Amount, Inspection, Neighbour, NodeName, Traffic};
 use std::fmt;
+use std::time::Duration;
 
+pub use crate::data_pipe::DataPipeSnapshot;
 pub use libmojo_ports::PortRole;
 
 /// The connections and ports of a node at one moment. What is said of one port may be newer than what is said of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Snapshot {
     /// What the node calls itself, to those who are to know.
     pub name: ShortName,
     /// Its connections to other nodes.
     pub links: Vec<LinkSnapshot>,
-    /// The ports that other nodes can address, and those that one of these has to do with. Pipes that have both ends in
-    /// this node, and always had, are known to their owners only, and are not among them.
+    /// The ports that other nodes can address, those that are labelled, and those that one of these has to do with. Pipes
+    /// that have both ends in this node, and always had, are known to their owners only, and are not among them unless they
+    /// are labelled.
     pub ports: Vec<PortSnapshot>,
 }
 
 /// The beginning of a name, to tell what has one apart. Whole names are nobody's business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ShortName(pub u32);
 
 impl ShortName {
@@ -41,6 +46,7 @@ impl fmt::Display for ShortName {
 
 /// A connection to another node.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct LinkSnapshot {
     /// What the other node is called where ports refer to it, once it has said hello. On an isolated connection, and on
@@ -65,6 +71,7 @@ pub struct LinkSnapshot {
 
 /// The part that a node plays in the making of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum LinkPart {
     /// It has invited the other one.
@@ -83,6 +90,7 @@ pub enum LinkPart {
 
 /// A port: an end of a pipe, or the trace of one that has moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PortSnapshot {
     /// What other nodes call it; `None` if none has to.
@@ -91,6 +99,8 @@ pub struct PortSnapshot {
     pub role: PortRole,
     /// It carries the notices of a data pipe.
     pub is_of_data_pipe: bool,
+    /// That data pipe's end, while it is here.
+    pub data_pipe: Option<DataPipeSnapshot>,
     /// Where it sends; `None` if there is nobody left.
     pub peer: Option<PortPlace>,
     /// Whom it listens to; `None` if nothing more will come.
@@ -103,10 +113,31 @@ pub struct PortSnapshot {
     pub early: usize,
     /// The number that the next event from the previous hop has.
     pub next: u64,
+    /// How many watches, blocking waits and tasks are on it.
+    pub watchers: usize,
+    /// What is known of it because it has a [label](crate::object::Object::set_label).
+    pub traffic: Option<TrafficSnapshot>,
+}
+
+/// A labelled end, and what has gone over it since it got its first label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct TrafficSnapshot {
+    /// The label.
+    pub label: String,
+    /// What was sent from it. A message whose value was not serialized as it was sent counts as one without bytes. For an
+    /// end of a data pipe, here and below, the notices; the bytes are with [the end](PortSnapshot::data_pipe).
+    pub sent: Amount,
+    /// What has come to it, whether it was received or is unread.
+    pub received: Amount,
+    /// How long the oldest message that is unread has been here: not longer than the label.
+    pub oldest_unread_age: Option<Duration>,
 }
 
 /// A neighbour of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum PortPlace {
     /// The port with this position in the same snapshot.
@@ -190,16 +221,33 @@ impl PortSnapshot {
                 PortPlace::Elsewhere { node: short(address.node), port: ShortName::of(address.port.0) }
             }
         };
+        let data = port.port.data();
+        let hook = data.hook.get();
+        let end = hook.and_then(|hook| hook.upgrade()).map(|end| end.inspect());
         Self {
             name: port.name.map(|name| ShortName::of(name.0)),
             role: port.role,
-            is_of_data_pipe: port.port.data().hook.get().is_some(),
+            is_of_data_pipe: hook.is_some(),
+            data_pipe: end.map(|(shown, _)| shown),
             peer: port.peer.map(place),
             previous: port.previous.map(place),
             peer_closed: port.peer_closed,
             unread: port.unread,
             early: port.early,
             next: port.received.saturating_add(1),
+            watchers: end.map_or(data.observers.len(), |(_, watchers)| watchers),
+            traffic: port.traffic.as_ref().map(TrafficSnapshot::of),
+        }
+    }
+}
+
+impl TrafficSnapshot {
+    fn of(traffic: &Traffic) -> Self {
+        Self {
+            label: traffic.label.clone(),
+            sent: traffic.sent,
+            received: traffic.received,
+            oldest_unread_age: traffic.unread_since.map(|since| since.elapsed()),
         }
     }
 }
@@ -264,6 +312,30 @@ impl fmt::Display for PortSnapshot {
                 None => write!(f, ", {way} nobody")?,
             }
         }
-        write!(f, ", {} unread, {} early, next is {}", self.unread, self.early, self.next)
+        write!(f, ", {} unread, {} early, next is {}", self.unread, self.early, self.next)?;
+        if self.watchers > 0 {
+            write!(f, ", {} watchers", self.watchers)?;
+        }
+        self.data_pipe.iter().try_for_each(|end| write!(f, ", {end}"))?;
+        self.traffic.iter().try_for_each(|traffic| write!(f, ", {traffic}"))
+    }
+}
+
+impl fmt::Display for DataPipeSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (end, done) = if self.is_producer { ("producer", "written") } else { ("consumer", "read") };
+        write!(f, "{end} of {} bytes, {} {done}, {} unread", self.capacity, self.moved, self.unread)
+    }
+}
+
+impl fmt::Display for TrafficSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { label, sent, received, oldest_unread_age } = self;
+        write!(f, "{label:?}: {} messages with {} bytes sent", sent.messages, sent.bytes)?;
+        write!(f, ", {} with {} received", received.messages, received.bytes)?;
+        match oldest_unread_age {
+            Some(age) => write!(f, ", unread for {age:.1?}"),
+            None => Ok(()),
+        }
     }
 }
