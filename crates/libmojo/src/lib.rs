@@ -76,6 +76,8 @@ mod message;
 mod owned;
 mod pipe;
 pub mod quota;
+#[cfg(doctest)]
+mod refused;
 mod result_code;
 mod server;
 mod shared_buffer;
