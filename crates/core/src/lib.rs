@@ -42,7 +42,7 @@ mod words;
 
 pub use deferred::{Deferred, as_one_call};
 pub use libmojo_platform::{
-    AccessError, Credentials, INHERITED_SOCKET, Listener, Mapping, Socket, forked_error, inherited_socket, is_forked,
-    monotonic_micros, spawn_with_socket,
+    AccessError, Credentials, INHERITED_SOCKET, Interest, Listener, Mapping, Socket, forked_error, inherited_socket,
+    is_forked, monotonic_micros, spawn_with_socket, wait_for,
 };
 pub use libmojo_sync::Exclusive;

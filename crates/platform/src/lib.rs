@@ -12,9 +12,10 @@
 //!   with zeros, with read-only descriptors that cannot be turned into writable ones by ordinary means, and which
 //!   vanish with their last descriptor and mapping. What another process passes can be checked for being one object,
 //!   for its size, for whether that size is final, and for what each descriptor allows.
-//! - [`Mapping`]: a range of such memory at any byte offset, in which words are atomic between processes.
+//! - [`Mapping`]: a range of such memory at any byte offset, in which words are atomic between processes. The system
+//!   copies between it and descriptors.
 //! - [`Poller`]: waiting for many sockets at once, level-triggered, with a wake-up from any thread. Sockets can be
-//!   added, changed and removed while a thread waits.
+//!   added, changed and removed while a thread waits. [`wait_for`] waits for one of any kind.
 //! - [`sleep`] and [`wake_one`]: sleeping while words have certain values, in memory of the process's own and in memory
 //!   that it shares.
 //! - [`Doorbell`]: a descriptor that threads of this process make readable for one another.
@@ -52,6 +53,6 @@ pub use inherit::{INHERITED_SOCKET, inherited_socket, spawn_with_socket};
 pub use listener::{Credentials, Listener};
 pub use mapping::{AccessError, Mapping};
 pub use memory::SharedMemory;
-pub use poller::{Interest, Poller, Ready};
+pub use poller::{Interest, Poller, Ready, wait_for};
 pub use socket::{MAX_DESCRIPTORS_PER_SEND, Received, Socket, is_too_many_references};
 pub use time::monotonic_micros;

@@ -2,7 +2,7 @@
 
 use crate::Socket;
 use crate::fork::{Private, forked_error, is_forked};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::poller::{Interest, wait_for};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
@@ -111,17 +111,7 @@ impl Listener {
         if is_forked() {
             return Err(forked_error());
         }
-        loop {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            // One that cannot be expressed is as good as none.
-            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
-            match poll(&mut [PollFd::new(self, PollFlags::IN)], timeout.as_ref()) {
-                Ok(0) if left.is_some_and(|left| left.is_zero()) => return Ok(false),
-                Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) => return Ok(true),
-                Err(error) => return Err(error.into()),
-            }
-        }
+        wait_for(self.as_fd(), Interest { read: true, write: false }, deadline)
     }
 }
 

@@ -12,14 +12,29 @@
 //! stable. A well-behaved process writes only where nobody reads. A hostile one may write anywhere at any time; that
 //! race is between processes, outside of what this program's compiler can see or assume anything from, and all that
 //! comes of it is arbitrary bytes in a buffer for bytes.
+//!
+//! The system itself copies between a mapping and a descriptor, by address. Its `read`, `write` and `send` are declared
+//! here, functions of a settled form, because what is made for safe callers takes references.
 
 use crate::fork::is_forked;
+use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
+use rustix::net::SendFlags;
+use std::ffi::{c_int, c_void};
 use std::fmt;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64};
+
+unsafe extern "C" {
+    /// Reads up to so many bytes to an address; -1 on failure.
+    fn read(fd: c_int, to: *mut c_void, num_bytes: usize) -> isize;
+    /// Writes up to so many bytes from an address; -1 on failure.
+    fn write(fd: c_int, from: *const c_void, num_bytes: usize) -> isize;
+    /// As `write`, to a socket.
+    fn send(fd: c_int, from: *const c_void, num_bytes: usize, flags: c_int) -> isize;
+}
 
 /// A range of a memory object, mapped into this process until dropped.
 pub struct Mapping {
@@ -155,6 +170,42 @@ impl Mapping {
         Ok(())
     }
 
+    /// Has the system read up to `len` bytes from a descriptor into the mapping, from `offset` (in bytes) on. Returns how
+    /// many came; 0 at the end.
+    ///
+    /// # Errors
+    /// Those of [`write`](Self::write), or what the system says.
+    pub fn read_from(&self, offset: usize, len: usize, source: BorrowedFd<'_>) -> io::Result<usize> {
+        if self.read_only {
+            return Err(AccessError::ReadOnly.into());
+        }
+        let to = self.place(offset, len)?;
+        // SAFETY: `place` has checked that `len` bytes from `to` on are within the mapping, which is writable (checked
+        // above) and stays mapped while `self` is borrowed; the descriptor is open as long as it is borrowed. The system
+        // writes to these bytes as another process might at any time, and no reference to them exists.
+        let num_bytes = unsafe { read(source.as_raw_fd(), to.cast(), len) };
+        transferred(num_bytes)
+    }
+
+    /// Has the system write up to `len` bytes of the mapping, from `offset` (in bytes) on, to a descriptor. Returns how
+    /// many went. No signal is raised for a socket whose other side is gone.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read), or what the system says.
+    pub fn write_to(&self, offset: usize, len: usize, target: BorrowedFd<'_>) -> io::Result<usize> {
+        let from = self.place(offset, len)?;
+        let flags = SendFlags::NOSIGNAL.bits() as c_int;
+        // SAFETY: `place` has checked that `len` bytes from `from` on are within the mapping, which is readable and stays
+        // mapped while `self` is borrowed; the descriptor is open as long as it is borrowed. The system copies the bytes
+        // out, whatever another process writes meanwhile.
+        let sent = transferred(unsafe { send(target.as_raw_fd(), from.cast(), len, flags) });
+        if !sent.as_ref().is_err_and(|error| error.raw_os_error() == Some(Errno::NOTSOCK.raw_os_error())) {
+            return sent;
+        }
+        // SAFETY: as above.
+        transferred(unsafe { write(target.as_raw_fd(), from.cast(), len) })
+    }
+
     /// Gives back the memory behind whole pages of a range, which is then zero for everyone who maps it, and takes up
     /// memory again when it is written to. Nothing happens where the system cannot do that.
     ///
@@ -209,6 +260,11 @@ impl Mapping {
     }
 }
 
+/// What the system has answered; to be asked at once.
+fn transferred(num_bytes: isize) -> io::Result<usize> {
+    usize::try_from(num_bytes).map_err(|_| io::Error::last_os_error())
+}
+
 impl Drop for Mapping {
     fn drop(&mut self) {
         if !self.is_inherited && is_forked() {
@@ -230,6 +286,9 @@ impl fmt::Debug for Mapping {
 #[cfg(test)]
 mod tests {
     use crate::{AccessError, SharedMemory};
+    use std::io::{ErrorKind, Read, Write};
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
     use std::sync::atomic::Ordering;
 
     #[test]
@@ -267,6 +326,42 @@ mod tests {
         assert!(bytes[4096..2 * 4096].iter().all(|byte| *byte == 0));
         mapping.give_back(100, 50).unwrap();
         assert_eq!(mapping.give_back(4096, 3 * 4096), Err(AccessError::OutOfBounds));
+    }
+
+    #[test]
+    fn the_system_copies_between_a_mapping_and_descriptors() {
+        let mapping = SharedMemory::create(100, false).unwrap().map(10, 16).unwrap();
+        let (mut a, b) = UnixStream::pair().unwrap();
+        a.write_all(b"hello").unwrap();
+        assert_eq!(mapping.read_from(8, 8, b.as_fd()).unwrap(), 5);
+        assert_eq!(mapping.write_to(9, 3, b.as_fd()).unwrap(), 3);
+        let mut bytes = [0; 3];
+        a.read_exact(&mut bytes).unwrap();
+        assert_eq!(&bytes, b"ell");
+        drop(a);
+        assert_eq!(mapping.read_from(0, 16, b.as_fd()).unwrap(), 0);
+        assert_eq!(mapping.write_to(0, 1, b.as_fd()).unwrap_err().kind(), ErrorKind::BrokenPipe);
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        assert_eq!(mapping.write_to(8, 5, writer.as_fd()).unwrap(), 5);
+        drop(writer);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "hello");
+    }
+
+    #[test]
+    fn the_system_copies_nothing_that_is_out_of_bounds() {
+        let memory = SharedMemory::create(100, true).unwrap();
+        let mapping = memory.map(10, 16).unwrap();
+        let (mut a, b) = UnixStream::pair().unwrap();
+        a.write_all(b"hello").unwrap();
+        for (offset, len) in [(0, 17), (16, 1), (17, 0), (1, usize::MAX)] {
+            assert_eq!(mapping.read_from(offset, len, b.as_fd()).unwrap_err().kind(), ErrorKind::InvalidInput);
+            assert_eq!(mapping.write_to(offset, len, b.as_fd()).unwrap_err().kind(), ErrorKind::InvalidInput);
+        }
+        let read_only = memory.to_read_only().unwrap().unwrap().map(0, 100).unwrap();
+        assert_eq!(read_only.read_from(0, 5, b.as_fd()).unwrap_err().kind(), ErrorKind::PermissionDenied);
+        assert_eq!(mapping.read_from(0, 5, b.as_fd()).unwrap(), 5);
     }
 
     #[test]

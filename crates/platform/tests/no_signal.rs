@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![no_main]
 
-use libmojo_platform::Socket;
+use libmojo_platform::{SharedMemory, Socket};
 use std::ffi::c_int;
 use std::io::{ErrorKind, IoSlice};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 
 const SIGPIPE: u32 = 13;
@@ -36,6 +37,10 @@ pub extern "C" fn main(_: c_int, _: *const *const u8) -> c_int {
     let (a, _b) = Socket::pair().unwrap();
     a.shutdown();
     assert_eq!(a.send(&[IoSlice::new(b"x")], &[]).unwrap_err().kind(), ErrorKind::BrokenPipe);
+    let (a, b) = Socket::pair().unwrap();
+    drop(b);
+    let mapping = SharedMemory::create(1, false).unwrap().map(0, 1).unwrap();
+    assert_eq!(mapping.write_to(0, 1, OwnedFd::from(a).as_fd()).unwrap_err().kind(), ErrorKind::BrokenPipe);
     println!("test no_signal ... ok");
     0
 }

@@ -267,6 +267,15 @@ impl End {
         Ok((self.ring.place(state.own).0, offered))
     }
 
+    /// Where in the mapping a range of that window lies.
+    pub(super) fn place_in_window(&self, offset: u32, len: usize) -> Result<usize, DataPipeError> {
+        let (at, offered) = self.window()?;
+        if u64::from(offset).saturating_add(len as u64) > u64::from(offered) {
+            return Err(DataPipeError::OutOfRange);
+        }
+        Ok(at + offset as usize)
+    }
+
     /// Ends a two-phase operation of which `used` bytes were used.
     pub(super) fn end_two_phase(&self, used: u32) -> Result<(), DataPipeError> {
         let mut state = self.state.lock();

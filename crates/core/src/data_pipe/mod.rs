@@ -19,6 +19,8 @@ use crate::signals::SignalsState;
 use end::{Place, State};
 use libmojo_sync::{Arc, MutexGuard};
 use std::fmt;
+use std::io;
+use std::os::fd::BorrowedFd;
 
 pub use end::DataPipeSnapshot;
 pub(crate) use end::{ControlHook, End};
@@ -128,6 +130,16 @@ impl Producer {
         self.0.close();
     }
 
+    /// The size of an element in bytes.
+    pub fn element_num_bytes(&self) -> u32 {
+        self.0.ring.element
+    }
+
+    /// How many bytes the pipe holds.
+    pub fn capacity_num_bytes(&self) -> u32 {
+        self.0.ring.capacity
+    }
+
     /// The present signals.
     pub fn signals(&self) -> SignalsState {
         self.0.signals_if_open().unwrap_or_default()
@@ -183,12 +195,18 @@ impl Producer {
 
     /// Copies into the window of the two-phase write in progress.
     pub fn fill(&self, offset: u32, bytes: &[u8]) -> Result<(), DataPipeError> {
-        let (at, offered) = self.0.window()?;
-        let end = u64::from(offset) + bytes.len() as u64;
-        if end > u64::from(offered) {
-            return Err(DataPipeError::OutOfRange);
-        }
-        self.0.ring.mapping.write(at + offset as usize, bytes).map_err(|_| DataPipeError::OutOfRange)
+        let at = self.0.place_in_window(offset, bytes.len())?;
+        self.0.ring.mapping.write(at, bytes).map_err(|_| DataPipeError::OutOfRange)
+    }
+
+    /// Has the system read up to `len` bytes from a descriptor into the window of the two-phase write in progress. Returns
+    /// how many came; 0 at the end.
+    ///
+    /// # Errors
+    /// `InvalidInput` if there is no such window, or what the system says.
+    pub fn fill_from(&self, offset: u32, len: usize, source: BorrowedFd<'_>) -> io::Result<usize> {
+        let at = self.0.place_in_window(offset, len).map_err(|_| io::ErrorKind::InvalidInput)?;
+        self.0.ring.mapping.read_from(at, len, source)
     }
 }
 
@@ -204,6 +222,16 @@ impl Consumer {
     /// Closes the end for everyone who refers to it.
     pub fn close(&self) {
         self.0.close();
+    }
+
+    /// The size of an element in bytes.
+    pub fn element_num_bytes(&self) -> u32 {
+        self.0.ring.element
+    }
+
+    /// How many bytes the pipe holds.
+    pub fn capacity_num_bytes(&self) -> u32 {
+        self.0.ring.capacity
     }
 
     /// The present signals.
@@ -305,12 +333,18 @@ impl Consumer {
 
     /// Copies out of the window of the two-phase read in progress.
     pub fn copy_out(&self, offset: u32, bytes: &mut [u8]) -> Result<(), DataPipeError> {
-        let (at, offered) = self.0.window()?;
-        let end = u64::from(offset) + bytes.len() as u64;
-        if end > u64::from(offered) {
-            return Err(DataPipeError::OutOfRange);
-        }
-        self.0.ring.mapping.read(at + offset as usize, bytes).map_err(|_| DataPipeError::OutOfRange)
+        let at = self.0.place_in_window(offset, bytes.len())?;
+        self.0.ring.mapping.read(at, bytes).map_err(|_| DataPipeError::OutOfRange)
+    }
+
+    /// Has the system write up to `len` bytes of the window of the two-phase read in progress to a descriptor. Returns how
+    /// many went.
+    ///
+    /// # Errors
+    /// `InvalidInput` if there is no such window, or what the system says.
+    pub fn copy_to(&self, offset: u32, len: usize, target: BorrowedFd<'_>) -> io::Result<usize> {
+        let at = self.0.place_in_window(offset, len).map_err(|_| io::ErrorKind::InvalidInput)?;
+        self.0.ring.mapping.write_to(at, len, target)
     }
 }
 
