@@ -39,12 +39,29 @@
 //!
 //! The project's guide says which of these to choose when, and its examples show them at work.
 //!
-//! # Ownership, threads, waiting
+//! # Ownership and threads
 //!
 //! Every value owns its object: dropping it closes the object, and sending it moves it. All operations may be
-//! called from any thread. Each can be tried (`try_recv`), waited for by blocking (`recv`, `recv_timeout`,
-//! [`wait_many`]), or awaited by a task of any executor (`recv_async`, [`Waitable::ready`]
-//! and its shorthands).
+//! called from any thread.
+//!
+//! # Three ways to wait
+//!
+//! What can be waited for can be tried, waited for by blocking, or awaited by a task of any executor. The names say which:
+//! `try_` never waits, and `_async` returns a future. Sending to a pipe without a [quota] has nothing to wait for, so there
+//! the plain name tries.
+//!
+//! | | try | block | block until | await |
+//! |---|---|---|---|---|
+//! | messages | [`try_recv`](MessagePipe::try_recv) | [`recv`](MessagePipe::recv) | [`recv_timeout`](MessagePipe::recv_timeout), [`recv_deadline`](MessagePipe::recv_deadline) | [`recv_async`](MessagePipe::recv_async) |
+//! | messages, to a quota | [`send`](MessagePipe::send) | [`send_blocking`](MessagePipe::send_blocking) | [`send_timeout`](MessagePipe::send_timeout), [`send_deadline`](MessagePipe::send_deadline) | [`send_async`](MessagePipe::send_async) |
+//! | bytes, from a data pipe | [`try_read`](Consumer::try_read) | [`io::Read`](std::io::Read) | | [`read_async`](Consumer::read_async) |
+//! | bytes, to a data pipe | [`try_write`](Producer::try_write) | [`io::Write`](std::io::Write) | | [`write_async`](Producer::write_async) |
+//! | one of some signals | [`signals`](Waitable::signals) | [`wait`](Waitable::wait) | [`wait`](Waitable::wait) | [`ready`](Waitable::ready), [`readable`](Waitable::readable), [`writable`](Waitable::writable), [`closed`](Waitable::closed) |
+//! | several objects | | [`wait_many`] | [`wait_many`] | any combination of these futures |
+//!
+//! A future that is dropped before it is ready has done nothing: no message is lost, no byte is consumed, nothing is sent.
+//! (Those that copy from or to a descriptor go on from step to step instead, and say what holds.) It needs no runtime, and
+//! is ready at once, without giving way to other tasks, if there is nothing to wait for.
 //!
 //! # Forking
 //!
@@ -61,6 +78,10 @@
 //!
 //! * `futures`: `MessageStream`, an end of a pipe as a `Stream` and a `Sink` of the crates `futures-core` and
 //!   `futures-sink`.
+//! * `futures-io`: `AsyncProducer` and `AsyncConsumer`, ends of data pipes as `AsyncWrite` and `AsyncRead` of the crate
+//!   `futures-io`.
+//! * `tokio`: the same as `AsyncWrite` and `AsyncRead` of tokio; copying between data pipes and its sockets; and the module
+//!   `tokio`, by which a runtime does the I/O of a node.
 #![forbid(unsafe_code)]
 
 /// The programs in the guide.
@@ -83,9 +104,13 @@ mod server;
 mod shared_buffer;
 #[cfg(feature = "futures")]
 mod stream;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 mod wait;
 mod watcher;
 
+#[cfg(any(feature = "tokio", feature = "futures-io"))]
+pub use data_pipe::{AsyncConsumer, AsyncProducer};
 pub use data_pipe::{Consumer, DataPipeOptions, Producer, ReadWindow, WriteWindow};
 pub use error::{
     BufferError, DataPipeError, FuseError, InvitationError, RecvError, SendError, SendErrorKind, SerializeError,

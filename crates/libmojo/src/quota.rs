@@ -81,6 +81,14 @@ impl MessagePipe {
         self.send_until(message, Instant::now().checked_add(timeout))
     }
 
+    /// Sends a message; blocks the thread until `deadline` at most while the [quota](Self::set_quotas) is reached.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); after the deadline, [`SendErrorKind::QuotaReached`].
+    pub fn send_deadline(&self, message: Message, deadline: Instant) -> Result<(), SendError> {
+        self.send_until(message, Some(deadline))
+    }
+
     fn send_until(&self, mut message: Message, deadline: Option<Instant>) -> Result<(), SendError> {
         loop {
             match self.send(message) {

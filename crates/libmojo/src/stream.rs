@@ -1,6 +1,7 @@
 //! An end of a message pipe as a stream and a sink.
 
-use crate::{Message, MessagePipe, Ready, SendError, SignalsState, TryRecvError, WaitError, Waitable};
+use crate::wait::poll_wait;
+use crate::{Message, MessagePipe, Ready, SendError, TryRecvError, Waitable};
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 use futures_sink::Sink;
@@ -57,17 +58,6 @@ impl MessageStream {
     pub fn into_pipe(self) -> MessagePipe {
         self.pipe
     }
-}
-
-/// Polls the wait that is under way, or begins one.
-fn poll_wait(
-    wait: &mut Option<Ready>,
-    begin: impl FnOnce() -> Ready,
-    context: &mut Context<'_>,
-) -> Poll<Result<SignalsState, WaitError>> {
-    let outcome = ready!(Pin::new(wait.get_or_insert_with(begin)).poll(context));
-    *wait = None;
-    Poll::Ready(outcome)
 }
 
 impl Stream for MessageStream {

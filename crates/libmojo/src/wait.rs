@@ -132,6 +132,18 @@ impl fmt::Debug for Ready {
     }
 }
 
+/// Polls the wait that is under way, or begins one.
+#[cfg(any(feature = "futures", feature = "tokio", feature = "futures-io"))]
+pub(crate) fn poll_wait(
+    wait: &mut Option<Ready>,
+    begin: impl FnOnce() -> Ready,
+    context: &mut Context<'_>,
+) -> Poll<Result<SignalsState, WaitError>> {
+    let outcome = std::task::ready!(Pin::new(wait.get_or_insert_with(begin)).poll(context));
+    *wait = None;
+    Poll::Ready(outcome)
+}
+
 fn translate(error: core::WaitError) -> WaitError {
     match error {
         core::WaitError::DeadlineExceeded => WaitError::DeadlineExceeded,

@@ -14,7 +14,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use worlds::*;
 
 const W: Signals = Signals::WRITABLE;
@@ -97,6 +97,8 @@ in_worlds! {
         a.set_quotas(on_sent(Amount::messages(1)));
         send(&a, "first");
         let refused = a.send_timeout(Message::from("late"), Duration::from_millis(1)).unwrap_err();
+        assert_eq!(refused.kind, SendErrorKind::QuotaReached);
+        let refused = a.send_deadline(refused.message, Instant::now()).unwrap_err();
         assert_eq!(refused.kind, SendErrorKind::QuotaReached);
         thread::scope(|scope| {
             scope.spawn(|| a.send_blocking(refused.message).unwrap());

@@ -18,15 +18,6 @@ fn one_message() -> Quotas {
     Quotas { sent: Quota::enforced(Amount::messages(1)), ..Quotas::default() }
 }
 
-/// Polls a future up to some times and drops it, unless it is ready before.
-fn poll_and_drop<F: Future>(future: F, num_polls: usize) -> Option<F::Output> {
-    let mut future = pin!(future);
-    (0..num_polls).find_map(|_| match poll_once(future.as_mut(), Waker::noop()) {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
-    })
-}
-
 in_worlds! {
     fn each_signal_has_a_future_of_its_own(world: World) {
         let (_sides, a, b) = world.connect();

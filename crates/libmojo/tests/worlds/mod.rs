@@ -289,6 +289,15 @@ pub fn poll_once<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Outpu
     future.poll(&mut Context::from_waker(waker))
 }
 
+/// Polls a future up to some times and drops it, unless it is ready before.
+pub fn poll_and_drop<F: Future>(future: F, num_polls: usize) -> Option<F::Output> {
+    let mut future = pin!(future);
+    (0..num_polls).find_map(|_| match poll_once(future.as_mut(), Waker::noop()) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    })
+}
+
 // ---- messages and signals --------------------------------------------------------------------------------
 
 pub fn send(pipe: &MessagePipe, text: &str) {

@@ -1,11 +1,21 @@
-//! Data pipes.
+//! Data pipes: their ends, and three ways to read and write.
+
+mod copy;
+#[cfg(any(feature = "tokio", feature = "futures-io"))]
+mod stream;
+mod window;
 
 use crate::owned::Owned;
-use crate::{DataPipeError, Node, Signals, WaitError, Waitable};
+use crate::{DataPipeError, Node, Signals, SignalsState, WaitError, Waitable};
 use libmojo_core::data_pipe::{self as core, ReadInto};
 use libmojo_core::is_forked;
 use std::io;
-use std::mem::ManuallyDrop;
+
+#[cfg(feature = "tokio")]
+pub(crate) use copy::Step;
+#[cfg(any(feature = "tokio", feature = "futures-io"))]
+pub use stream::{AsyncConsumer, AsyncProducer};
+pub use window::{ReadWindow, WriteWindow};
 
 /// What kind of data pipe to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +85,16 @@ impl Producer {
         &self.0
     }
 
+    /// The size of an element in bytes: only whole ones are read and written.
+    pub fn element_num_bytes(&self) -> u32 {
+        self.0.element_num_bytes()
+    }
+
+    /// How many bytes the pipe holds.
+    pub fn capacity_num_bytes(&self) -> u32 {
+        self.0.capacity_num_bytes()
+    }
+
     /// Writes as many whole elements as there is room for; returns how many bytes.
     pub fn try_write(&self, bytes: &[u8]) -> Result<usize, DataPipeError> {
         usable()?;
@@ -91,7 +111,30 @@ impl Producer {
     pub fn begin_write(&mut self) -> Result<WriteWindow<'_>, DataPipeError> {
         usable()?;
         let window = self.0.begin_write().map_err(translate)?;
-        Ok(WriteWindow { producer: self, len: window.num_bytes as usize })
+        Ok(WriteWindow::new(self, window.num_bytes as usize))
+    }
+}
+
+impl Producer {
+    /// Writes as many whole elements as there is room for; waits until there is room for one. Returns how many bytes.
+    /// Nothing is written if the future is dropped before it is ready.
+    ///
+    /// # Errors
+    /// As [`try_write`](Self::try_write), but never `ShouldWait`.
+    pub async fn write_async(&self, bytes: &[u8]) -> Result<usize, DataPipeError> {
+        loop {
+            match self.try_write(bytes) {
+                Err(DataPipeError::ShouldWait) => {}
+                outcome => return outcome,
+            }
+            // Whatever ends the wait shows at the next attempt.
+            let _ = self.writable().await;
+        }
+    }
+
+    /// Blocks the thread until there is room, or never will be again.
+    fn wait_for_room(&self) -> io::Result<()> {
+        ended(self.wait(Signals::WRITABLE, None))
     }
 }
 
@@ -99,12 +142,8 @@ impl io::Write for Producer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             match self.try_write(bytes) {
-                Err(DataPipeError::ShouldWait) => {}
+                Err(DataPipeError::ShouldWait) => self.wait_for_room()?,
                 outcome => return Ok(outcome?),
-            }
-            match self.wait(Signals::WRITABLE, None) {
-                Ok(_) | Err(WaitError::Unsatisfiable(_)) => {}
-                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -125,6 +164,16 @@ impl Consumer {
 
     pub(crate) fn inner(&self) -> &core::Consumer {
         &self.0
+    }
+
+    /// The size of an element in bytes: only whole ones are read and written.
+    pub fn element_num_bytes(&self) -> u32 {
+        self.0.element_num_bytes()
+    }
+
+    /// How many bytes the pipe holds.
+    pub fn capacity_num_bytes(&self) -> u32 {
+        self.0.capacity_num_bytes()
     }
 
     /// How many bytes can be read.
@@ -161,106 +210,73 @@ impl Consumer {
     pub fn begin_read(&mut self) -> Result<ReadWindow<'_>, DataPipeError> {
         usable()?;
         let window = self.0.begin_read().map_err(translate)?;
-        Ok(ReadWindow { consumer: self, len: window.num_bytes as usize })
+        Ok(ReadWindow::new(self, window.num_bytes as usize))
+    }
+}
+
+impl Consumer {
+    /// Reads as many whole elements as there are and fit; waits until there is one. Returns how many bytes: 0 once the
+    /// producer is closed and everything was read. Nothing is consumed if the future is dropped before it is ready.
+    ///
+    /// # Errors
+    /// As [`try_read`](Self::try_read), but neither `ShouldWait` nor `PeerClosed`.
+    ///
+    /// ```
+    /// # futures_executor::block_on(async {
+    /// let (producer, consumer) = libmojo::DataPipeOptions::default().create()?;
+    /// producer.write_async(b"hello").await?;
+    /// drop(producer);
+    /// let mut bytes = [0; 100];
+    /// assert_eq!(consumer.read_async(&mut bytes).await?, 5);
+    /// assert_eq!(consumer.read_async(&mut bytes).await?, 0);
+    /// # Ok::<(), libmojo::DataPipeError>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn read_async(&self, bytes: &mut [u8]) -> Result<usize, DataPipeError> {
+        loop {
+            if let Some(num_bytes) = self.read_now(bytes)? {
+                return Ok(num_bytes);
+            }
+            // Whatever ends the wait shows at the next attempt.
+            let _ = self.readable().await;
+        }
+    }
+
+    /// Reads from the pipe as a stream that has an end; `None` if there is nothing at the moment.
+    fn read_now(&self, bytes: &mut [u8]) -> Result<Option<usize>, DataPipeError> {
+        if bytes.is_empty() {
+            return Ok(Some(0));
+        }
+        match self.try_read(bytes) {
+            Ok(num_bytes) => Ok(Some(num_bytes)),
+            Err(DataPipeError::ShouldWait) => Ok(None),
+            Err(DataPipeError::PeerClosed) => Ok(Some(0)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Blocks the thread until there is something to read, or never will be.
+    fn wait_for_data(&self) -> io::Result<()> {
+        ended(self.wait(Signals::READABLE, None))
     }
 }
 
 impl io::Read for Consumer {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        if bytes.is_empty() {
-            return Ok(0);
-        }
         loop {
-            match self.try_read(bytes) {
-                Err(DataPipeError::ShouldWait) => {}
-                Err(DataPipeError::PeerClosed) => return Ok(0),
-                outcome => return Ok(outcome?),
+            if let Some(num_bytes) = self.read_now(bytes)? {
+                return Ok(num_bytes);
             }
-            match self.wait(Signals::READABLE, None) {
-                Ok(_) | Err(WaitError::Unsatisfiable(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
+            self.wait_for_data()?;
         }
     }
 }
 
-/// Free storage of a data pipe. Nothing is written unless [`commit`](Self::commit) says so.
-///
-/// The bytes are copied in rather than lent out: the process at the other end can write to them too.
-#[derive(Debug)]
-pub struct WriteWindow<'a> {
-    producer: &'a mut Producer,
-    len: usize,
-}
-
-impl WriteWindow<'_> {
-    /// The size of the window in bytes; not zero.
-    #[allow(clippy::len_without_is_empty)]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Copies bytes into the window at an offset.
-    pub fn fill(&mut self, offset: usize, bytes: &[u8]) -> Result<(), DataPipeError> {
-        let offset = u32::try_from(offset).map_err(|_| DataPipeError::OutOfRange)?;
-        usable()?;
-        self.producer.0.fill(offset, bytes).map_err(translate)
-    }
-
-    /// Writes the first `num_bytes` of the window.
-    pub fn commit(self, num_bytes: usize) -> Result<(), DataPipeError> {
-        let window = ManuallyDrop::new(self);
-        usable()?;
-        window.producer.0.end_write(u32::try_from(num_bytes).unwrap_or(u32::MAX)).map_err(translate)
-    }
-}
-
-impl Drop for WriteWindow<'_> {
-    fn drop(&mut self) {
-        if !is_forked() {
-            // Cannot fail: a phase is in progress, and no bytes are a whole number of elements.
-            let _ = self.producer.0.end_write(0);
-        }
-    }
-}
-
-/// Data of a data pipe. Nothing is consumed unless [`commit`](Self::commit) says so.
-///
-/// The bytes are copied out rather than lent out: the process at the other end can write to them at any moment.
-#[derive(Debug)]
-pub struct ReadWindow<'a> {
-    consumer: &'a mut Consumer,
-    len: usize,
-}
-
-impl ReadWindow<'_> {
-    /// The size of the window in bytes; not zero.
-    #[allow(clippy::len_without_is_empty)]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Copies bytes out of the window from an offset on.
-    pub fn copy_out(&self, offset: usize, bytes: &mut [u8]) -> Result<(), DataPipeError> {
-        let offset = u32::try_from(offset).map_err(|_| DataPipeError::OutOfRange)?;
-        usable()?;
-        self.consumer.0.copy_out(offset, bytes).map_err(translate)
-    }
-
-    /// Consumes the first `num_bytes` of the window.
-    pub fn commit(self, num_bytes: usize) -> Result<(), DataPipeError> {
-        let window = ManuallyDrop::new(self);
-        usable()?;
-        window.consumer.0.end_read(u32::try_from(num_bytes).unwrap_or(u32::MAX)).map_err(translate)
-    }
-}
-
-impl Drop for ReadWindow<'_> {
-    fn drop(&mut self) {
-        if !is_forked() {
-            // Cannot fail: a phase is in progress, and no bytes are a whole number of elements.
-            let _ = self.consumer.0.end_read(0);
-        }
+/// What a wait without a deadline can fail with; that the signal never comes shows at the next attempt.
+fn ended(outcome: Result<SignalsState, WaitError>) -> io::Result<()> {
+    match outcome {
+        Ok(_) | Err(WaitError::Unsatisfiable(_)) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
