@@ -93,21 +93,20 @@ async fn start_child(setup: &Setup) -> Outcome<(MojoWire, Other)> {
 
 /// How many bytes more a link takes up after a burst. The first is for what this process keeps for itself from then on.
 async fn growth_by_bursts(children: &mut [(MojoWire, Other)], plan: Plan) -> Outcome<f64> {
-    let mut children = children.iter_mut().take(plan.bursts() + 1);
-    let (first, _) = children.next().ok_or("no children")?;
+    let ((first, _), others) = children.split_first_mut().ok_or("no children")?;
+    let number = plan.bursts().min(others.len());
+    let others = others.get_mut(..number).unwrap_or_default();
     exchange_bursts(first, plan).await?;
     thread::sleep(plan.settle());
     let before = Memory::of_this_process()?;
-    let (mut number, mut shared) = (0.0, 0.0);
-    for (wire, _) in children {
-        let idle = ask_size(wire)?;
+    let idle = ask_sizes(others.iter())?.shared;
+    for (wire, _) in others.iter_mut() {
         exchange_bursts(wire, plan).await?;
-        thread::sleep(plan.settle() / 10);
-        shared += ask_size(wire)?.shared - idle.shared;
-        number += 1.0;
     }
+    // Idle again is who has had nothing to do for a while.
     thread::sleep(plan.settle());
-    Ok((Memory::of_this_process()?.since(before).all() + shared) / number)
+    let own = Memory::of_this_process()?.since(before).all() / number as f64;
+    Ok(own + ask_sizes(others.iter())?.shared - idle)
 }
 
 async fn exchange_bursts(wire: &mut MojoWire, plan: Plan) -> Outcome<()> {

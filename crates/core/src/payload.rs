@@ -1,17 +1,16 @@
 //! The bytes of a message: growable, zero-filled, at an address that is fit for any primitive type.
 
 use crate::stock;
+use libmojo_platform::{Block, Storage};
 use zerocopy::IntoBytes;
 
-/// The unit of storage. Its alignment is what the payload's address has.
-pub(crate) type Block = u128;
 const BLOCK: usize = size_of::<Block>();
 
 /// Owned bytes whose storage is always initialised.
 #[derive(Clone, Default)]
 pub(crate) struct Payload {
     /// The storage. It may have been that of another payload, whose bytes are still there behind `room`.
-    blocks: Box<[Block]>,
+    blocks: Storage,
     len: usize,
     /// How many bytes of the storage belong to this payload.
     room: usize,
@@ -52,7 +51,7 @@ impl Payload {
     }
 
     /// Other storage, whatever it holds.
-    fn replace_storage(&mut self, blocks: Box<[Block]>) {
+    fn replace_storage(&mut self, blocks: Storage) {
         stock::give(std::mem::replace(&mut self.blocks, blocks));
     }
 

@@ -28,7 +28,7 @@
 //!
 //! Every descriptor made or received here is not inherited by executed programs from its first moment.
 //!
-//! `mapping`, `inherit` and `fork` are the only modules with unsafe code.
+//! `mapping`, `storage`, `inherit` and `fork` are the only modules with unsafe code.
 #![deny(unsafe_code)]
 
 mod descriptor;
@@ -42,6 +42,7 @@ mod mapping;
 mod memory;
 mod poller;
 mod socket;
+mod storage;
 mod time;
 
 pub use descriptor::open_descriptor_count;
@@ -55,4 +56,5 @@ pub use mapping::{AccessError, Mapping};
 pub use memory::SharedMemory;
 pub use poller::{Interest, Poller, Ready, wait_for};
 pub use socket::{MAX_DESCRIPTORS_PER_SEND, Received, Socket, is_too_many_references};
+pub use storage::{Block, Storage};
 pub use time::monotonic_micros;

@@ -9,6 +9,7 @@ use super::links::{Awaited, Entry};
 use super::{RoutingNode, apply, introduction};
 use crate::deferred::{Deferred, as_system};
 use crate::patience::Patience;
+use crate::stock;
 use libmojo_platform::{Poller, Ready, is_forked};
 use libmojo_sync::atomic::{AtomicBool, Ordering};
 use libmojo_sync::{Arc, Mutex, Rank};
@@ -317,7 +318,7 @@ impl IoWork {
         }
     }
 
-    /// Gives back the memory of lanes that have not been used for a while.
+    /// Gives back the memory of lanes, and of storage for large messages, that have not been used for a while.
     fn shrink(&mut self) {
         if !self.io.have_grown.load(Ordering::SeqCst) {
             return;
@@ -333,6 +334,7 @@ impl IoWork {
         for link in entries.iter().filter_map(Entry::link) {
             self.io.have_grown.fetch_or(link.shrink(), Ordering::SeqCst);
         }
+        self.io.have_grown.fetch_or(stock::trim(), Ordering::SeqCst);
     }
 
     /// Takes whoever has connected first.

@@ -182,13 +182,14 @@ impl Outgoing {
         self.ring.as_ref().is_some_and(|ring| ring.has_grown)
     }
 
-    /// Gives back the memory of the lane for large things if it was not used since the last call. Until then it
+    /// Gives back the memory of the lanes if the one for large things was not used since the last call. Until then it
     /// [has grown](Self::has_grown).
     pub(super) fn shrink(&mut self) {
         let Some(ring) = self.ring.as_mut().filter(|ring| ring.has_grown) else { return };
         let is_idle = !std::mem::take(&mut ring.is_used) && ring.current.is_none();
-        // What is wrong with the lane shows when something is written to it.
-        ring.has_grown = !(is_idle && ring.bulk.give_back(&ring.region).unwrap_or(false));
+        // What is wrong with a lane shows when something is written to it.
+        let give_back = |lane: &mut LaneWriter| lane.give_back(&ring.region).unwrap_or(false);
+        ring.has_grown = !(is_idle && give_back(&mut ring.bulk) && give_back(&mut ring.frames));
     }
 
     /// Refuses everything from now on. Returns what was still to be written.
