@@ -126,6 +126,21 @@ fn in_a_fork_every_operation_fails_or_does_nothing() {
         assert_eq!(consumer.discard(1), Err(DataPipeError::Forked));
         assert_eq!(consumer.begin_read().unwrap_err(), DataPipeError::Forked);
         assert_eq!(DataPipeOptions::default().create().unwrap_err(), DataPipeError::Forked);
+        let write = pin!(producer.write_async(b"x")).poll(&mut context);
+        assert_eq!(write, Poll::Ready(Err(DataPipeError::Forked)));
+        let read = pin!(consumer.read_async(&mut [0; 1])).poll(&mut context);
+        assert_eq!(read, Poll::Ready(Err(DataPipeError::Forked)));
+        let file = file_with("not copied");
+        assert_eq!(producer.copy_from(&file).unwrap_err().kind(), io::ErrorKind::Unsupported);
+        assert_eq!(consumer.copy_to(&file).unwrap_err().kind(), io::ErrorKind::Unsupported);
+        #[cfg(feature = "tokio")]
+        {
+            use tokio::io::AsyncWrite;
+
+            let mut stream = copy(&producer).into_async();
+            let written = std::pin::Pin::new(&mut stream).poll_write(&mut context, b"x");
+            assert!(matches!(written, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Unsupported));
+        }
 
         assert_eq!(watcher.watch(&a, Signals::READABLE, 2), Err(WatchError::Forked));
         assert!(!watcher.cancel(1));

@@ -62,6 +62,20 @@ fn num_io_threads() -> usize {
     names.filter(|name| name.trim() == "libmojo-io").count()
 }
 
+/// How many bytes of mapped memory objects are there.
+fn shared_memory_in_use() -> u64 {
+    let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+    let (mut is_shared, mut num_bytes) = (false, 0);
+    for line in maps.lines() {
+        if line.contains('-') && !line.contains(": ") {
+            is_shared = line.contains("memfd");
+        } else if let Some(resident) = line.strip_prefix("Rss:").filter(|_| is_shared) {
+            num_bytes += resident.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10;
+        }
+    }
+    num_bytes
+}
+
 async fn recv_text(pipe: &MessagePipe) -> String {
     String::from_utf8(pipe.recv_async().await.unwrap().payload().to_vec()).unwrap()
 }
@@ -313,6 +327,45 @@ in_runtimes! {
             flooding.join().unwrap();
             drop(a);
             driving.abort();
+        });
+        drop(runtime);
+        dismiss(&[&here, &there]);
+    }
+
+    fn more_connections_than_are_looked_at_in_one_turn_all_have_theirs(runtime: Runtime) {
+        let (here, there) = (Node::new(), Node::new());
+        runtime.block_on(async {
+            let mut driving = drive(&here).unwrap();
+            let pipes: Vec<_> = (0..150).map(|_| link_isolated(&here, &there)).collect();
+            for round in 0..10 {
+                pipes.iter().for_each(|(_, b)| send(b, &round.to_string()));
+                let receive_all = async {
+                    for (a, _) in &pipes {
+                        assert_eq!(recv_text(a).await, round.to_string());
+                    }
+                };
+                tokio::select! {
+                    error = &mut driving => panic!("{error}"),
+                    () = receive_all => {}
+                }
+            }
+        });
+        drop(runtime);
+        dismiss(&[&here, &there]);
+    }
+
+    fn memory_of_connections_that_rest_is_given_back(runtime: Runtime) {
+        let (here, there) = (Node::new(), Node::new());
+        runtime.block_on(async {
+            let driving = [tokio::spawn(drive(&here).unwrap()), tokio::spawn(drive(&there).unwrap())];
+            let (a, b) = link(&here, &there);
+            exchange(&a, &b).await;
+            // Nothing happens any more that would call the driver, but time goes by.
+            while shared_memory_in_use() > 200 << 10 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            drop((a, b));
+            driving.iter().for_each(|task| task.abort());
         });
         drop(runtime);
         dismiss(&[&here, &there]);
