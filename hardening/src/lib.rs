@@ -18,6 +18,7 @@ mod choices;
 mod link;
 mod model;
 mod ports;
+pub mod scene;
 
 pub use libmojo_core::node::fuzzing::{data_pipe, decoders, lanes, stream};
 pub use link::link;

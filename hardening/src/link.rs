@@ -2,73 +2,14 @@
 //! says, the node has nothing left of it in the end, and its friend notices nothing.
 
 use crate::attacker::{self, Attacker, NAME, PEER, PORT, PREVIOUS, data_pipe_memory, message, port, wrong_descriptor};
-use libmojo::{Driver, Handle, Message, MessagePipe, Node, Signals, Waitable};
+use crate::scene::Scene;
+use libmojo::{Handle, Message, MessagePipe, Waitable};
 use libmojo_core::node::fuzzing::{self, Frame, Input};
 use libmojo_platform::SharedMemory;
 use libmojo_ports::{Address, Amount, Body, Event, Meter, NodeName, PortDescriptor, PortName, Receiving, Sending};
-use std::cell::RefCell;
-
-/// How often the node is driven before what should have happened has happened.
-const MANY_TURNS: usize = 2000;
 
 thread_local! {
     static SCENE: Scene = Scene::new();
-}
-
-/// A node and its friend, who stay.
-struct Scene {
-    node: Node,
-    friend: Node,
-    pipe: MessagePipe,
-    friends_pipe: MessagePipe,
-    drivers: RefCell<[Driver; 2]>,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let (node, friend) = (Node::new(), Node::new());
-        let drivers = [node.drive().unwrap(), friend.drive().unwrap()];
-        let (ours, theirs) = libmojo::socket_pair().unwrap();
-        let invitation = libmojo::Invitation::new_on(&node);
-        let pipe = invitation.attach(b"friend").unwrap();
-        invitation.send(ours).unwrap();
-        let accepted = libmojo::AcceptedInvitation::accept_on(&friend, theirs).unwrap();
-        let friends_pipe = accepted.extract(b"friend").unwrap();
-        let scene = Self { node, friend, pipe, friends_pipe, drivers: drivers.into() };
-        scene.assert_friend_is_there();
-        scene
-    }
-
-    fn turn(&self) {
-        self.drivers.borrow_mut().iter_mut().for_each(|driver| {
-            driver.run_once();
-        });
-    }
-
-    fn eventually(&self, what: &str, condition: impl Fn() -> bool) {
-        for _ in 0..MANY_TURNS {
-            if condition() {
-                return;
-            }
-            self.turn();
-        }
-        let descriptors = libmojo_platform::open_descriptor_count();
-        panic!(
-            "never happens: {what}; {descriptors} descriptors, {}, {}",
-            self.node.snapshot(),
-            self.friend.snapshot()
-        );
-    }
-
-    fn assert_friend_is_there(&self) {
-        for (from, to) in [(&self.pipe, &self.friends_pipe), (&self.friends_pipe, &self.pipe)] {
-            from.send(Message::from("are you there?")).unwrap();
-            // What the program has passed on comes before.
-            self.eventually("a friend hears", || {
-                to.try_recv().is_ok_and(|message| message.payload() == b"are you there?")
-            });
-        }
-    }
 }
 
 /// See the module.
@@ -78,7 +19,7 @@ pub fn link(data: &[u8]) {
 
 fn attack(scene: &Scene, data: &[u8]) {
     let mut input = Input::new(data);
-    let before = (scene.node.port_counts(), libmojo_platform::open_descriptor_count());
+    let before = scene.holdings();
     let way = input.u8();
     let (pipe, mut attacker) = attacker::begin(&scene.node, way & 1 == 0, None);
     scene.turn();
@@ -90,7 +31,7 @@ fn attack(scene: &Scene, data: &[u8]) {
     }
     scene.turn();
     if way & 2 == 0 {
-        go_on_in_memory(scene, &mut attacker, way & 1 == 0);
+        scene.go_on_in_memory(&mut attacker, way & 1 == 0);
     }
     let mut program = Program { pipe, held: Vec::new() };
     let mut held_back: Option<Frame> = None;
@@ -119,18 +60,9 @@ fn attack(scene: &Scene, data: &[u8]) {
         }
     }
     scene.turn();
-    attacker.hang_up();
     let Program { pipe, held } = program;
-    scene.eventually("the pipe is closed", || {
-        while pipe.try_recv().is_ok() {}
-        pipe.signals().satisfied.contains(Signals::PEER_CLOSED)
-    });
-    drop((attacker, pipe, held, held_back));
-    scene.assert_friend_is_there();
-    scene.eventually("nothing is left", || {
-        while scene.friends_pipe.try_recv().is_ok() {}
-        (scene.node.port_counts(), libmojo_platform::open_descriptor_count()) == before
-    });
+    drop((held, held_back));
+    scene.end(pipe, attacker, before);
 }
 
 /// Says a frame as it is, or with something in it changed.
@@ -154,20 +86,6 @@ fn say(attacker: &mut Attacker, input: &mut Input<'_>, frame: &Frame, is_honest:
     } else {
         attacker.say_changed(frame, &bytes);
     }
-}
-
-fn go_on_in_memory(scene: &Scene, attacker: &mut Attacker, is_invited: bool) {
-    if is_invited {
-        if let Some(taken) = attacker.take_offer() {
-            attacker.say(&taken);
-        }
-    } else {
-        let offer = attacker.offer();
-        attacker.say(&offer);
-        scene.turn();
-        attacker.say(&fuzzing::switch());
-    }
-    scene.turn();
 }
 
 // ---- frames ----------------------------------------------------------------------------------------------

@@ -125,6 +125,10 @@ pub(crate) const MAX_KNOWN_LINKS: usize = 16;
 /// The most links that a node takes from others which introduce it to third ones.
 pub(crate) const MAX_INTRODUCED_LINKS: usize = 4096;
 
+/// The most links from one and the same node, which introduces it to third ones, on which those have not said hello yet. They
+/// do that at once, so there are few at a time.
+pub(crate) const MAX_SILENT_LINKS: usize = 256;
+
 /// The most names of third nodes that are remembered for one link. Each introduction among the two and a third one needs
 /// one, and there can be more than one introduction for each third node.
 pub(crate) const MAX_ACQUAINTANCES: usize = 4 * MAX_INTRODUCED_LINKS;

@@ -5,7 +5,7 @@ use super::io::{self, Io};
 use super::link::{Link, LinkRole};
 use super::wire::{self, LinkNames, Part};
 use super::{RoutingNode, Sender};
-use crate::limits::{MAX_INTRODUCED_LINKS, MAX_KNOWN_LINKS};
+use crate::limits::{MAX_INTRODUCED_LINKS, MAX_KNOWN_LINKS, MAX_SILENT_LINKS};
 use crate::words::Quiet;
 use foldhash::fast::RandomState;
 use libmojo_platform::{Interest, Listener, Socket, is_forked, random};
@@ -228,8 +228,10 @@ impl Links {
     ) -> Option<Arc<Link>> {
         let mut table = self.table.lock();
         let io = table.io.clone()?;
-        let num_introduced = table.by_name.values().filter(|link| link.part == Part::Introduced).count();
-        if num_introduced >= MAX_INTRODUCED_LINKS
+        let introduced = || table.by_name.values().filter(|link| link.part == Part::Introduced);
+        let is_silent = |link: &&Arc<Link>| !link.has_greeted() && link.sender.has_introducer_of(&sender);
+        if introduced().count() >= MAX_INTRODUCED_LINKS
+            || introduced().filter(is_silent).count() >= MAX_SILENT_LINKS
             || names.peer == node.name()
             || table.by_name.contains_key(&names.peer)
         {

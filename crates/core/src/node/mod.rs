@@ -248,6 +248,14 @@ impl Sender {
         Arc::new(Self { handler: Mutex::new(Rank::Leaf, None), introducer })
     }
 
+    /// True if the same node has introduced both to this one.
+    fn has_introducer_of(&self, other: &Self) -> bool {
+        match (&self.introducer, &other.introducer) {
+            (Some((introducer, _)), Some((other, _))) => introducer.ptr_eq(other),
+            _ => false,
+        }
+    }
+
     /// Reports a bad message to whoever knows the process.
     fn report_bad(&self, text: &str) {
         match &self.introducer {
