@@ -159,6 +159,34 @@ impl Attacker {
         }
     }
 
+    /// True if the victim has said something of that kind since it was last asked.
+    pub fn hears(&mut self, kind: u16) -> bool {
+        self.listen();
+        let frames = self.take_frames();
+        frames.iter().any(|(other, _)| *other == kind)
+    }
+
+    /// What the victim has said to the last offer of a link: whether it has it.
+    pub fn is_met(&mut self) -> Option<bool> {
+        self.listen();
+        let frames = self.take_frames();
+        frames.iter().rev().find(|(kind, _)| *kind == 8).map(|(_, meta)| meta[8] == 1)
+    }
+
+    /// The frames that have come, each with its kind and description.
+    fn take_frames(&mut self) -> Vec<(u16, Vec<u8>)> {
+        let mut frames = Vec::new();
+        loop {
+            let number = |at: usize| u32::from_le_bytes(self.received[at..at + 4].try_into().unwrap()) as usize;
+            if self.received.len() < 16 || self.received.len() < 16 + number(4) + number(8) {
+                return frames;
+            }
+            let (meta, all) = (number(4), 16 + number(4) + number(8));
+            frames.push((number(0) as u16, self.received[16..16 + meta].to_vec()));
+            self.received.drain(..all);
+        }
+    }
+
     /// Ends the connection.
     pub fn hang_up(&self) {
         self.socket.shutdown();

@@ -456,13 +456,16 @@ impl<M: Message> Node<M> {
     }
 
     /// How much is unread at ports that other nodes can address, or waits there for its turn. `weigh` says how many bytes
-    /// a message counts, if it is counted at all; it must not call the node.
-    pub fn unread(&self, weigh: impl Fn(&M) -> Option<u64>) -> Amount {
+    /// a message counts, if it is counted at all; it must not call the node. Of what is no message, all that `from` has
+    /// sent is counted.
+    pub fn unread(&self, from: NodeName, weigh: impl Fn(&M) -> Option<u64>) -> Amount {
         let mut sum = Amount::NONE;
         for port in self.named_ports() {
             let state = port.state.lock();
             let messages = state.unread.iter().chain(state.early.messages());
             messages.filter_map(&weigh).for_each(|bytes| sum.add(Amount { messages: 1, bytes }));
+            let others = state.early.num_others(from);
+            sum.add(Amount { messages: others, bytes: others.saturating_mul(size_of::<Body<M>>() as u64) });
         }
         sum
     }

@@ -630,6 +630,13 @@ impl<M: Message> Early<M> {
         })
     }
 
+    /// How many of the events that wait are no messages and from this node.
+    pub(crate) fn num_others(&self, from: NodeName) -> u64 {
+        let is_from = |hop: &Hop<M>| matches!(hop, Hop::Remote(address) if address.node == from);
+        let events = self.hops().filter(|(hop, _)| is_from(hop)).flat_map(|(_, events)| events.values());
+        events.filter(|body| !matches!(body, Body::Message { .. })).count() as u64
+    }
+
     fn drain_into(&mut self, dropped: &mut Vec<M>) {
         let Some(hops) = self.0.take() else { return };
         for (_, events) in *hops {

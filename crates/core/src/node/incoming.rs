@@ -258,7 +258,11 @@ impl<'a> Turn<'a> {
     ) -> Result<(), WireError> {
         let added = Amount { messages: 1, bytes: (frame.meta.len() + frame.payload.len()) as u64 };
         self.take_frame(frame, stage)?;
-        let count = || self.node.unread(|message| message.weight_from(&self.link.sender));
+        let count = || {
+            // Nothing waits before it has said its name.
+            let Some(peer) = self.link.peer.get() else { return Amount::NONE };
+            self.node.unread(*peer, |message| message.weight_from(&self.link.sender))
+        };
         match allowance.spend(added, max_unread_per_link(), count) {
             Ok(()) => Ok(()),
             Err(Amount { messages, bytes }) => {
