@@ -159,6 +159,11 @@ impl Attacker {
         }
     }
 
+    /// The descriptors that have come since it was last asked.
+    pub fn take_descriptors(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.descriptors)
+    }
+
     /// True if the victim has said something of that kind since it was last asked.
     pub fn hears(&mut self, kind: u16) -> bool {
         self.listen();

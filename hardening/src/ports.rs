@@ -46,6 +46,13 @@ pub fn ports(data: &[u8]) {
         hostile::lose(&mut random.world, LIAR);
     }
     random.finish();
+    // Processes that were killed take their memory with them; here somebody has to.
+    for site in &random.world.sites {
+        for port in site.node.named_ports() {
+            drop(site.node.close(&port));
+        }
+        (0..nodes).for_each(|gone| drop(site.node.lose(world::name_of(gone))));
+    }
 }
 
 /// Somebody who is nobody's neighbour, but knows all names, says something.
