@@ -62,7 +62,8 @@ fn whoever_sends_what_nobody_takes_is_cut_off_whatever_it_sends() {
     in_a_child("whoever_sends_what_nobody_takes_is_cut_off_whatever_it_sends", || {
         let max_unread_per_link = Amount { messages: 2000, bytes: 1 << 20 };
         Limits { max_unread_per_link, ..Limits::default() }.apply();
-        let cases: [(&str, u64, fn(u64) -> Frame); 6] = [
+        type Case = (&'static str, u64, fn(u64) -> Frame);
+        let cases: [Case; 6] = [
             ("messages", 2001, |number| event(PREVIOUS, number, mere(1))),
             ("bytes", 110, |number| event(PREVIOUS, number, mere(10_000))),
             ("messages that are not due yet", 2001, |number| event(PREVIOUS, number + 1, mere(1))),
