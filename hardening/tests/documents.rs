@@ -28,7 +28,7 @@ fn quoted(text: &str) -> Vec<&str> {
 /// True of names that only tests have.
 fn is_sentence(name: &str) -> bool {
     let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    name.split('_').count() > 4 && name.split('_').all(is_word)
+    name.split('_').count() > 5 && name.split('_').all(is_word)
 }
 
 /// True if a file has the function, and the names before it are those of the file and of the directories it is in.
@@ -37,6 +37,7 @@ fn has(path: &Path, text: &str, name: &str) -> bool {
     let function = names.pop().unwrap();
     let path = path.with_extension("");
     let place = if path.ends_with("main") || path.ends_with("mod") { path.parent().unwrap() } else { &path };
+    let place: PathBuf = place.iter().filter(|part| *part != "tests" && *part != "src").collect();
     let is_there = names.is_empty() || place.ends_with(names.join("/"));
     is_there && (text.contains(&format!("fn {function}(")) || text.contains(&format!("fn {function}<")))
 }

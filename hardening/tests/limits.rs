@@ -2,6 +2,16 @@
 //! has a process of its own, for limits hold for all of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[allow(dead_code)]
+#[path = "../../crates/c/tests/contract/callbacks.rs"]
+mod callbacks;
+#[allow(dead_code)]
+#[path = "../../crates/c/tests/contract/calls.rs"]
+mod calls;
+#[allow(dead_code)]
+#[path = "../../crates/c/tests/contract/support.rs"]
+mod support;
+
 use hardening::attacker::{self, PORT, PREVIOUS, message, port};
 use hardening::scene::Scene;
 use libmojo::limits::{Limits, MAX_ATTACHMENTS};
@@ -107,6 +117,19 @@ fn memory_over_the_limit_is_not_made() {
         let data_pipe = |capacity_num_bytes| DataPipeOptions { element_num_bytes: 1, capacity_num_bytes }.create();
         assert!(data_pipe(4096).is_ok());
         assert!(data_pipe(4097).is_err());
+    });
+}
+
+#[test]
+fn mappings_are_made_up_to_the_limit() {
+    in_a_child("mappings_are_made_up_to_the_limit", || {
+        Limits { max_mappings: 2, ..Limits::default() }.apply();
+        let buffer = support::buffer(100);
+        let first = support::map(buffer, 0, 100).unwrap();
+        support::map(buffer, 0, 100).unwrap();
+        assert_eq!(support::map(buffer, 0, 100).err(), Some(support::RESOURCE_EXHAUSTED));
+        support::unmap(first).unwrap();
+        support::map(buffer, 0, 100).unwrap();
     });
 }
 
