@@ -10,7 +10,7 @@ use libmojo::{
 };
 use std::error::Error;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, thread};
@@ -99,14 +99,15 @@ fn open(directory: &Path, name: &str) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }
 
-fn answer(requests: &MessagePipe, mut file: File) -> Outcome<()> {
+fn answer(requests: &MessagePipe, file: File) -> Outcome<()> {
     let (mut producer, consumer) =
         DataPipeOptions { capacity_num_bytes: CAPACITY, ..DataPipeOptions::default() }.create()?;
     let size = file.metadata()?.len();
     let head: Vec<u8> = [FOUND].into_iter().chain(size.to_le_bytes()).collect();
     requests.send(Message::new(&head).with(consumer))?;
-    // Waits while the pipe is full, and ends with `BrokenPipe` if the client goes away.
-    io::copy(&mut file, &mut producer)?;
+    // From the file into the pipe's memory, without a buffer in between. Waits while the pipe is full, and ends with
+    // `BrokenPipe` if the client goes away.
+    producer.copy_from(&file)?;
     Ok(())
 }
 
@@ -117,9 +118,7 @@ fn get(socket: &str, name: &str) -> Outcome<()> {
     let requests = accepted.extract(b"requests")?;
     requests.send(Message::from(name))?;
     let (size, mut contents) = found(requests.recv()?)?.ok_or("the server has no such file")?;
-    let mut output = io::stdout().lock();
-    let received = io::copy(&mut contents, &mut output)?;
-    output.flush()?;
+    let received = contents.copy_to(io::stdout())?;
     if received == size { Ok(()) } else { Err(format!("{received} of {size} bytes, then the server was gone").into()) }
 }
 
