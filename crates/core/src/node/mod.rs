@@ -30,6 +30,7 @@ use libmojo_sync::{Arc, Mutex, OnceLock, Rank, Weak};
 use progress::Progress;
 use std::fmt;
 use std::time::Instant;
+use zerocopy::IntoBytes;
 
 pub use io::Driver;
 use link::Link;
@@ -73,6 +74,23 @@ impl NodeData {
     }
 }
 
+/// Names that nobody can guess. They are drawn from the system many at a time: to draw one is to make a system call, and
+/// every end that moves needs two. A process that is forked off has a copy of them, and names nothing any more.
+struct PortNames(Mutex<Vec<u128>>);
+
+impl PortNames {
+    fn next(&self) -> u128 {
+        let mut drawn = self.0.lock();
+        drawn.pop().unwrap_or_else(|| {
+            let mut names = [0_u128; 64];
+            names.as_mut_bytes().copy_from_slice(&random::<{ 64 * size_of::<u128>() }>());
+            let [first, others @ ..] = names;
+            drawn.extend(others);
+            first
+        })
+    }
+}
+
 /// What a process did wrong, or that the connection to it is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessError {
@@ -96,7 +114,8 @@ impl Node {
             default_error_handler: Mutex::new(Rank::Leaf, None),
             io_thread_name: Mutex::new(Rank::Leaf, String::new()),
         };
-        let new_name = || PortName(u128::from_le_bytes(random::<16>()));
+        let names = PortNames(Mutex::new(Rank::Leaf, Vec::new()));
+        let new_name = move || PortName(names.next());
         Self(libmojo_ports::Node::new(name, data, new_name))
     }
 
