@@ -12,6 +12,9 @@ use crate::signals::{Signals, SignalsState};
 use crate::words::{request, seen, show};
 use libmojo_sync::{Arc, Mutex, MutexGuard, Rank, Weak};
 
+/// The highest index at which an end can begin: nobody lives to see what lies between this and the end of all indices.
+const MAX_FIRST_INDEX: u64 = u64::MAX / 2;
+
 /// One end of a data pipe.
 pub(crate) struct End {
     role: Role,
@@ -121,7 +124,9 @@ impl End {
             Role::Consumer => own,
             Role::Producer => own.saturating_sub(u64::from(ring.capacity)),
         };
-        let state = State { place, own, peer, asked_at: own, two_phase: None, is_corrupt: false };
+        // An index of its own that another process has given to it.
+        let is_corrupt = own > MAX_FIRST_INDEX || own % u64::from(ring.element) != 0;
+        let state = State { place, own, peer, asked_at: own, two_phase: None, is_corrupt };
         let end = Arc::new(Self {
             role,
             ring,

@@ -293,6 +293,8 @@ fn a_data_pipe_whose_memory_holds_nonsense_counts_as_closed() {
         ("read more than was written", PRODUCER, 0, 4, 0),
         ("read ages ago", PRODUCER, 1000, 0, 1000),
         ("a part of an element read", PRODUCER, 8, 3, 8),
+        ("an own index at the end of all indices", PRODUCER, 0, u64::MAX - 3, u64::MAX - 3),
+        ("an own index that is no whole element", PRODUCER, 0, 4, 5),
     ];
     let scene = Scene::new();
     let mut attack = Attack::begin(Victim::Invitee, &scene.node);
