@@ -125,7 +125,7 @@ impl End {
             Role::Producer => own.saturating_sub(u64::from(ring.capacity)),
         };
         // An index of its own that another process has given to it.
-        let is_corrupt = own > MAX_FIRST_INDEX || own % u64::from(ring.element) != 0;
+        let is_corrupt = own > MAX_FIRST_INDEX || !own.is_multiple_of(ring.element.into());
         let state = State { place, own, peer, asked_at: own, two_phase: None, is_corrupt };
         let end = Arc::new(Self {
             role,
