@@ -82,6 +82,8 @@ pub struct CContext {
     pub serializer: Option<MojoMessageContextSerializer>,
     /// Called when the context is dropped, unless that is disarmed.
     pub destructor: Option<MojoMessageContextDestructor>,
+    /// Whether a payload that the serializer leaves uncommitted is committed; else it is none.
+    pub commits: bool,
 }
 
 impl CContext {
@@ -115,12 +117,15 @@ impl Context for CContext {
     fn serialize(self: Box<Self>, message: &mut Message) {
         // The serializer knows messages by handles, so the message has one while it runs. If there is none left,
         // the message stays empty, which says that it cannot be serialized.
+        let commits = self.commits;
         if let Ok(handle) = messages::insert(Message::new()) {
             self.serialize_into(handle);
             if is_forked() {
                 return;
             }
-            if let Ok(serialized) = messages::remove(handle) {
+            if let Ok(serialized) = messages::remove(handle)
+                && (commits || serialized.is_committed())
+            {
                 *message = serialized;
             }
         }
@@ -131,15 +136,20 @@ impl Context for CContext {
     }
 }
 
+/// What a handler is told of an error; valid as long as that.
+pub fn process_error_details(error: &ProcessError) -> MojoProcessErrorDetails {
+    MojoProcessErrorDetails {
+        struct_size: size_of::<MojoProcessErrorDetails>() as u32,
+        error_message_length: u32::try_from(error.message.len()).unwrap_or(u32::MAX),
+        error_message: if error.message.is_empty() { std::ptr::null() } else { error.message.as_ptr() },
+        flags: if error.disconnected { DISCONNECTED } else { 0 },
+    }
+}
+
 /// The engine's view of a process error handler.
 pub fn error_handler(handler: MojoProcessErrorHandler, context: usize) -> ErrorHandler {
     Arc::new(move |error: &ProcessError| {
-        let details = MojoProcessErrorDetails {
-            struct_size: size_of::<MojoProcessErrorDetails>() as u32,
-            error_message_length: u32::try_from(error.message.len()).unwrap_or(u32::MAX),
-            error_message: if error.message.is_empty() { std::ptr::null() } else { error.message.as_ptr() },
-            flags: if error.disconnected { DISCONNECTED } else { 0 },
-        };
+        let details = process_error_details(error);
         // SAFETY: the program gave this function together with the context when it sent the invitation, to be
         // called on any thread until it has been told of the disconnection. The details are valid for the call.
         unsafe { handler(context, &raw const details) };

@@ -31,12 +31,14 @@ pub struct Slot {
     pub message: Message,
     /// The last attempt to attach something failed because a handle was busy.
     pub was_busy: bool,
+    /// How much room the payload is to have, if that was said before there is one.
+    pub reserved: Option<u32>,
 }
 
 /// Makes a handle for a message.
 #[inline]
 pub fn insert(message: Message) -> Outcome<MojoMessageHandle> {
-    let outcome = TABLE.insert(Slot { message, was_busy: false });
+    let outcome = TABLE.insert(Slot { message, was_busy: false, reserved: None });
     outcome.map(|number| number as MojoMessageHandle ^ MARK).map_err(|_| RESOURCE_EXHAUSTED)
 }
 

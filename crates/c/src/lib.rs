@@ -16,7 +16,10 @@
 mod functions;
 mod raw;
 
-use libmojo_c_common::{args, callbacks, handles, messages, result, time};
+use libmojo_c_common::{
+    args, buffers, callbacks, contents, data_pipes, handles, invitations, messages, pipes, platform_handles, quotas,
+    result, time,
+};
 
 pub use functions::*;
 pub use raw::{RawError, from_raw, into_raw, message_from_raw, message_into_raw};

@@ -45,6 +45,8 @@ thread_local! {
     static LEVEL: Level = const { Level { depth: Cell::new(0), due: Cell::new(ManuallyDrop::new(None)) } };
     /// True while the thread does the I/O of a node.
     static IS_SYSTEM: Cell<bool> = const { Cell::new(false) };
+    /// True while what the thread causes counts as caused by a call, whatever else it does.
+    static IS_WITHIN_CALL: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs something that only carries out what other processes cause.
@@ -52,6 +54,14 @@ pub(crate) fn as_system<R>(body: impl FnOnce() -> R) -> R {
     let before = IS_SYSTEM.with(|is_system| is_system.replace(true));
     let result = body();
     IS_SYSTEM.with(|is_system| is_system.set(before));
+    result
+}
+
+/// Has everything that `body` causes count as caused by a call, also on a thread that does I/O.
+pub fn as_caused_by_call<R>(body: impl FnOnce() -> R) -> R {
+    let before = IS_WITHIN_CALL.with(|is_within| is_within.replace(true));
+    let result = body();
+    IS_WITHIN_CALL.with(|is_within| is_within.set(before));
     result
 }
 
@@ -76,7 +86,7 @@ impl Deferred {
 
     pub(crate) fn notify(&mut self, watch: Arc<Watch>, occasion: Occasion) {
         let is_cancellation = matches!(occasion, Occasion::Cancelled);
-        let task = Task::Watch { watch, occasion, from_system: is_system_thread() };
+        let task = Task::Watch { watch, occasion, from_system: is_system_thread() && !IS_WITHIN_CALL.with(Cell::get) };
         let due = self.due();
         if is_cancellation { due.cancellations.push_back(task) } else { due.others.push_back(task) }
     }

@@ -111,6 +111,16 @@ impl Invitation {
         matches!(&*self.0.state.lock(), State::Outgoing(pipes) if pipes.is_empty())
     }
 
+    /// True if it is yet to be sent and has one pipe, whose name is one of these.
+    pub fn has_only_one_of(&self, names: &[&[u8]]) -> bool {
+        match &*self.0.state.lock() {
+            State::Outgoing(pipes) => {
+                matches!(pipes.as_slice(), [pipe] if names.iter().any(|name| pipe.has_name(name)))
+            }
+            _ => false,
+        }
+    }
+
     /// Attaches a new pipe under a name, any bytes, and returns this process's end of it.
     pub fn attach(&self, name: &[u8]) -> Result<Pipe, InvitationError> {
         if name.len() > MAX_INVITATION_NAME_BYTES {

@@ -40,7 +40,7 @@ pub mod wait;
 pub mod watcher;
 mod words;
 
-pub use deferred::{Deferred, as_one_call};
+pub use deferred::{Deferred, as_caused_by_call, as_one_call};
 pub use libmojo_platform::{
     AccessError, Credentials, INHERITED_SOCKET, Interest, Listener, Mapping, Socket, forked_error, inherited_socket,
     is_forked, monotonic_micros, spawn_with_socket, wait_for,

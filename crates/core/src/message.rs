@@ -206,6 +206,11 @@ impl Message {
 
     /// Gives an empty message `num_bytes` zero bytes, which can still grow.
     pub fn attach_payload(&mut self, num_bytes: usize) -> Result<(), AttachError> {
+        self.attach_payload_with_room(num_bytes, MIN_ROOM)
+    }
+
+    /// The same, with room for at least so many bytes, or as many as the limit allows.
+    pub fn attach_payload_with_room(&mut self, num_bytes: usize, min_room: usize) -> Result<(), AttachError> {
         match &self.0 {
             None => {}
             Some(contents) if contents.context.is_some() => return Err(AttachError::FailedPrecondition),
@@ -213,7 +218,7 @@ impl Message {
         }
         Self::check_limits(num_bytes, 0)?;
         let mut contents = Contents::new();
-        contents.payload.set_zeroed(num_bytes, MIN_ROOM);
+        contents.payload.set_zeroed(num_bytes, min_room.min(max_message_bytes()));
         self.0 = Some(contents);
         Ok(())
     }

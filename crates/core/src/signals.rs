@@ -129,6 +129,14 @@ impl SignalsState {
         Self { satisfied: self.satisfied & !hidden, satisfiable: self.satisfiable & !hidden }
     }
 
+    /// What this state means to someone who waits for a condition of some signals; `None` if nothing yet.
+    pub fn readiness_for(self, condition: Condition, signals: Signals) -> Option<Readiness> {
+        match condition {
+            Condition::Satisfied => self.readiness(signals),
+            Condition::Unsatisfied => (!self.satisfied.contains(signals)).then_some(Readiness::Satisfied),
+        }
+    }
+
     /// What this state means to someone who is interested in any of `signals`; `None` if nothing yet.
     pub fn readiness(self, signals: Signals) -> Option<Readiness> {
         if self.satisfied.intersects(signals) {
@@ -141,10 +149,20 @@ impl SignalsState {
     }
 }
 
+/// What of some signals is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Condition {
+    /// That at least one of them is raised.
+    #[default]
+    Satisfied,
+    /// That at least one of them is not. It can always come to be, unless there are none.
+    Unsatisfied,
+}
+
 /// Why someone who is interested in some signals need not wait any longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// At least one of the signals is raised.
+    /// What is waited for has come to be.
     Satisfied,
     /// None of the signals can ever be raised again.
     Unsatisfiable,
@@ -170,5 +188,15 @@ mod tests {
         assert_eq!(state.readiness(Signals::READABLE), None);
         assert_eq!(state.readiness(Signals::PEER_CLOSED), Some(Readiness::Unsatisfiable));
         assert_eq!(state.readiness(Signals::NONE), Some(Readiness::Unsatisfiable));
+    }
+
+    #[test]
+    fn that_signals_are_not_raised_is_ready_until_all_are_and_never_hopeless() {
+        let state = SignalsState { satisfied: Signals::WRITABLE, satisfiable: Signals::WRITABLE };
+        let readiness = |signals| state.readiness_for(Condition::Unsatisfied, signals);
+        assert_eq!(readiness(Signals::WRITABLE), None);
+        assert_eq!(readiness(Signals::WRITABLE | Signals::READABLE), Some(Readiness::Satisfied));
+        assert_eq!(readiness(Signals::READABLE), Some(Readiness::Satisfied));
+        assert_eq!(readiness(Signals::NONE), None);
     }
 }

@@ -133,6 +133,18 @@ impl SharedMemory {
         Ok(Self { writable: copy(&self.writable)?, read_only: copy(&self.read_only)?, len: self.len })
     }
 
+    /// Another reference to the same object, with copies of the descriptors that are asked for, as far as this one has
+    /// them.
+    ///
+    /// # Errors
+    /// What the system says if there is no descriptor left.
+    pub fn restricted(&self, with_writable: bool, with_read_only: bool) -> io::Result<SharedMemory> {
+        let copy =
+            |fd: &Option<OwnedFd>, is_wanted| fd.as_ref().filter(|_| is_wanted).map(OwnedFd::try_clone).transpose();
+        let (writable, read_only) = (copy(&self.writable, with_writable)?, copy(&self.read_only, with_read_only)?);
+        Ok(Self { writable, read_only, len: self.len })
+    }
+
     /// A read-only reference to the same object, which holds no writable descriptor; `None` if this one has no
     /// read-only descriptor to copy.
     ///

@@ -2,21 +2,12 @@
 //! `buffer.h`.
 
 use crate::args::{MojoOptions, Out, flags};
+use crate::buffers::{self, buffer, buffer_code};
 use crate::handles::{self, MojoHandle};
-use crate::result::{
-    FAILED_PRECONDITION, INVALID_ARGUMENT, MojoResult, Outcome, RESOURCE_EXHAUSTED, code, refuse_if_forked,
-};
-use libmojo_core::Mapping;
-use libmojo_core::buffer::{BufferError, SharedBuffer};
-use libmojo_core::limits::Limits;
-use libmojo_core::object::Object;
-use libmojo_sync::{Mutex, Rank};
-use std::collections::BTreeMap;
+use crate::result::{MojoResult, code, refuse_if_forked};
+use libmojo_core::buffer::SharedBuffer;
 
 const DUPLICATE_READ_ONLY: u32 = 1;
-
-/// The mappings that the program has, by the address of their first byte.
-static MAPPINGS: Mutex<BTreeMap<usize, Mapping>> = Mutex::new(Rank::Leaf, BTreeMap::new());
 
 /// Makes a shared buffer.
 #[unsafe(no_mangle)]
@@ -77,15 +68,7 @@ pub unsafe extern "C" fn MojoMapBuffer(
     let map = || {
         let buffer = buffer(buffer_handle)?;
         let output = output?;
-        let mapping = buffer.map(offset, num_bytes).map_err(buffer_code)?;
-        let address = mapping.as_ptr();
-        let mut mappings = MAPPINGS.lock();
-        if mappings.len() >= Limits::current().max_mappings {
-            drop(mappings);
-            return Err(RESOURCE_EXHAUSTED);
-        }
-        mappings.insert(address.addr(), mapping);
-        output.set(address);
+        output.set(buffers::map(&buffer, offset, num_bytes)?);
         Ok(())
     };
     code(map())
@@ -95,21 +78,5 @@ pub unsafe extern "C" fn MojoMapBuffer(
 #[unsafe(no_mangle)]
 pub extern "C" fn MojoUnmapBuffer(address: *mut u8) -> MojoResult {
     refuse_if_forked!();
-    let mapping = MAPPINGS.lock().remove(&address.addr());
-    code(mapping.map(drop).ok_or(INVALID_ARGUMENT))
-}
-
-pub(super) fn buffer(handle: MojoHandle) -> Outcome<SharedBuffer> {
-    match handles::get(handle)? {
-        Object::Buffer(buffer) => Ok(buffer),
-        _ => Err(INVALID_ARGUMENT),
-    }
-}
-
-fn buffer_code(error: BufferError) -> MojoResult {
-    match error {
-        BufferError::InvalidArgument => INVALID_ARGUMENT,
-        BufferError::FailedPrecondition => FAILED_PRECONDITION,
-        BufferError::ResourceExhausted => RESOURCE_EXHAUSTED,
-    }
+    code(buffers::unmap(address))
 }

@@ -34,6 +34,9 @@ pub use crate::callbacks::{
     MojoHandleSignalsState, MojoMessageContextDestructor, MojoMessageContextSerializer, MojoProcessErrorDetails,
     MojoProcessErrorHandler, MojoWatcherCallback,
 };
+pub use crate::data_pipes::MojoCreateDataPipeOptions;
 pub use crate::handles::MojoHandle;
+pub use crate::invitations::{MojoInvitationTransportEndpoint, MojoPlatformProcessHandle, MojoSendInvitationOptions};
 pub use crate::messages::MojoMessageHandle;
+pub use crate::platform_handles::{MojoPlatformHandle, MojoSharedBufferGuid};
 pub use crate::result::MojoResult;

@@ -1,61 +1,15 @@
 #![allow(unsafe_code)]
 //! `quota.h`.
 
-use super::message_pipe::with_pipe;
 use crate::args::{MojoOptions, flags, two_optional};
-use crate::handles::{self, MojoHandle};
-use crate::result::{INVALID_ARGUMENT, MojoResult, Outcome, code, refuse_if_forked};
-use libmojo_core::object::Object;
-use libmojo_core::pipe::{Amount, Quota, Quotas, Usage};
-use libmojo_core::signals::Signals;
+use crate::handles::MojoHandle;
+use crate::quotas::{QuotaType, query_quota, set_quota};
+use crate::result::{MojoResult, code, refuse_if_forked};
 
-/// As a limit: none.
-pub const QUOTA_LIMIT_NONE: u64 = u64::MAX;
+pub use crate::quotas::QUOTA_LIMIT_NONE;
 
 /// The quota is enforced.
 pub const SET_QUOTA_FLAG_ENFORCE: u32 = 1;
-
-/// What a quota is on.
-#[derive(Clone, Copy)]
-enum QuotaType {
-    ReceiveQueueLength,
-    ReceiveQueueMemorySize,
-    UnreadMessageCount,
-    UnreadMessageSize,
-}
-
-impl QuotaType {
-    fn new(number: u32) -> Outcome<Self> {
-        Ok(match number {
-            0 => QuotaType::ReceiveQueueLength,
-            1 => QuotaType::ReceiveQueueMemorySize,
-            2 => QuotaType::UnreadMessageCount,
-            3 => QuotaType::UnreadMessageSize,
-            _ => return Err(INVALID_ARGUMENT),
-        })
-    }
-
-    fn quota(self, quotas: &mut Quotas) -> &mut Quota {
-        match self {
-            QuotaType::ReceiveQueueLength | QuotaType::ReceiveQueueMemorySize => &mut quotas.unread,
-            QuotaType::UnreadMessageCount | QuotaType::UnreadMessageSize => &mut quotas.sent,
-        }
-    }
-
-    fn usage(self, usage: &mut Usage) -> &mut Amount {
-        match self {
-            QuotaType::ReceiveQueueLength | QuotaType::ReceiveQueueMemorySize => &mut usage.unread,
-            QuotaType::UnreadMessageCount | QuotaType::UnreadMessageSize => &mut usage.sent,
-        }
-    }
-
-    fn part(self, amount: &mut Amount) -> &mut u64 {
-        match self {
-            QuotaType::ReceiveQueueLength | QuotaType::UnreadMessageCount => &mut amount.messages,
-            QuotaType::ReceiveQueueMemorySize | QuotaType::UnreadMessageSize => &mut amount.bytes,
-        }
-    }
-}
 
 /// Sets a quota.
 #[unsafe(no_mangle)]
@@ -70,20 +24,7 @@ pub unsafe extern "C" fn MojoSetQuota(
     let flags = unsafe { flags(options, SET_QUOTA_FLAG_ENFORCE) };
     let set = || {
         let is_enforced = flags? & SET_QUOTA_FLAG_ENFORCE != 0;
-        let quota_type = QuotaType::new(quota_type)?;
-        if is_enforced && limit == 0 {
-            return Err(INVALID_ARGUMENT);
-        }
-        let (enforced, reported) = if is_enforced { (limit, QUOTA_LIMIT_NONE) } else { (QUOTA_LIMIT_NONE, limit) };
-        let entry = handles::borrow(handle)?;
-        let Object::Pipe(pipe) = &entry.object else { return Err(INVALID_ARGUMENT) };
-        entry.show(Signals::QUOTA_EXCEEDED);
-        let is_open = pipe.change_quotas(|quotas| {
-            let quota = quota_type.quota(quotas);
-            *quota_type.part(&mut quota.enforced) = enforced;
-            *quota_type.part(&mut quota.reported) = reported;
-        });
-        if is_open { Ok(()) } else { Err(INVALID_ARGUMENT) }
+        set_quota(handle, QuotaType::new(quota_type)?, limit, is_enforced)
     };
     code(set())
 }
@@ -104,15 +45,12 @@ pub unsafe extern "C" fn MojoQueryQuota(
     let flags = unsafe { flags(options, 0) };
     let query = || {
         flags?;
-        let quota_type = QuotaType::new(quota_type)?;
-        let (mut quotas, mut used) = with_pipe(handle, |pipe| Ok(pipe.quotas()))?;
-        let quota = quota_type.quota(&mut quotas);
-        let (enforced, reported) = (*quota_type.part(&mut quota.enforced), *quota_type.part(&mut quota.reported));
+        let (present, used) = query_quota(handle, QuotaType::new(quota_type)?)?;
         if let Some(limit) = limit {
-            limit.set(enforced.min(reported));
+            limit.set(present);
         }
         if let Some(usage) = usage {
-            usage.set(*quota_type.part(quota_type.usage(&mut used)));
+            usage.set(used);
         }
         Ok(())
     };

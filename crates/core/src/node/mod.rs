@@ -160,6 +160,19 @@ impl Node {
         drop(previous);
     }
 
+    /// The same, unless there is a handler already; false then.
+    pub fn install_default_error_handler(&self, handler: ErrorHandler) -> bool {
+        if is_forked() {
+            return false;
+        }
+        let mut installed = self.0.data().default_error_handler.lock();
+        let is_free = installed.is_none();
+        if is_free {
+            *installed = Some(handler);
+        }
+        is_free
+    }
+
     /// Names the thread that does the I/O of the node, which starts with the first connection and ends with the last: the
     /// next one that starts has this name. Linux shows 15 bytes of it. An empty name stands for `libmojo-io`; a NUL ends
     /// the name.
@@ -273,6 +286,11 @@ impl Sender {
             (Some((introducer, _)), Some((other, _))) => introducer.ptr_eq(other),
             _ => false,
         }
+    }
+
+    /// True if somebody hears of what the process does wrong.
+    pub fn is_heard_of(&self) -> bool {
+        self.introducer.is_some() || self.handler.lock().is_some()
     }
 
     /// Reports a bad message to whoever knows the process.

@@ -468,7 +468,7 @@ fn put_attachment(meta: &mut Meta, descriptors: &mut Vec<OwnedFd>, attachment: &
         Cargo::Here(Object::Pipe(_)) => meta.push(PIPE),
         Cargo::Here(Object::Producer(producer)) => put_data_pipe(meta, descriptors, producer.end()),
         Cargo::Here(Object::Consumer(consumer)) => put_data_pipe(meta, descriptors, consumer.end()),
-        Cargo::Here(Object::Buffer(buffer)) => match buffer.memory().try_clone() {
+        Cargo::Here(Object::Buffer(buffer)) => match buffer.copy_memory() {
             Ok(memory) => {
                 let (num_bytes, guid) = (memory.len(), buffer.guid());
                 let (writable, read_only) = memory.into_descriptors();

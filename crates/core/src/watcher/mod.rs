@@ -13,7 +13,7 @@ mod state;
 use crate::deferred::{Deferred, as_one_call};
 use crate::object::Object;
 use crate::observe::Observer;
-use crate::signals::{Readiness, Signals, SignalsState};
+use crate::signals::{Condition, Readiness, Signals, SignalsState};
 use backlog::Backlog;
 use libmojo_platform::is_forked;
 use libmojo_sync::{Arc, Mutex, Rank};
@@ -39,7 +39,7 @@ pub struct Notification {
 /// What happened to a watched object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WatchEvent {
-    /// A watched signal is raised.
+    /// What is watched for has come to be.
     Satisfied,
     /// None of the watched signals can be raised any more.
     Unsatisfiable,
@@ -133,6 +133,18 @@ impl Watcher {
 
     /// Begins to watch an object for any of `signals`. The callback never gets to see `hidden` signals.
     pub fn watch(&self, object: &Object, signals: Signals, hidden: Signals, context: usize) -> Result<(), WatchError> {
+        self.watch_for(object, Condition::Satisfied, signals, hidden, context)
+    }
+
+    /// Begins to watch an object for a condition of `signals`. The callback never gets to see `hidden` signals.
+    pub fn watch_for(
+        &self,
+        object: &Object,
+        condition: Condition,
+        signals: Signals,
+        hidden: Signals,
+        context: usize,
+    ) -> Result<(), WatchError> {
         let mut deferred = Deferred::new();
         let watch = {
             let mut watches = self.0.watches.lock();
@@ -149,6 +161,7 @@ impl Watcher {
                 Arc::new(Watch {
                     watcher: self.0.clone(),
                     object: object.clone(),
+                    condition,
                     signals,
                     hidden,
                     context,
@@ -228,6 +241,7 @@ impl Watcher {
 pub(crate) struct Watch {
     watcher: Arc<Inner>,
     object: Object,
+    condition: Condition,
     signals: Signals,
     hidden: Signals,
     context: usize,
@@ -316,7 +330,7 @@ impl Observer for Watch {
             // If it is not open, the watch is about to be cancelled, or the object will come back and say so.
             let Some(state) = self.object.signals_if_open() else { return };
             let state = state.without(self.hidden);
-            watches.update(self.key, state.readiness(self.signals), state)
+            watches.update(self.key, state.readiness_for(self.condition, self.signals), state)
         };
         if let Some((readiness, state)) = fired {
             deferred.notify(self, Occasion::Ready(readiness, state));
