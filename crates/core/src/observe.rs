@@ -62,6 +62,12 @@ impl Observers {
         list.count.store(observers.len(), Ordering::SeqCst);
     }
 
+    /// True if the observer is there.
+    pub(crate) fn has(&self, observer: &Arc<dyn Observer>) -> bool {
+        let list = self.0.get();
+        list.is_some_and(|list| list.observers.lock().iter().any(|other| Arc::ptr_eq(other, observer)))
+    }
+
     pub(crate) fn notify(&self, deferred: &mut Deferred) {
         if self.any() {
             let observers = self.0.get().map(|list| list.observers.lock().clone());

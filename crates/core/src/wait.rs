@@ -76,13 +76,18 @@ pub fn wait_many(
     if let Some(outcome) = wait_awake(interests, &attending, deadline) {
         return outcome;
     }
-    let sleeper = Arc::new(Sleeper(Parker::new()));
+    let sleeper = Arc::new(Sleeper { parker: Parker::new(), is_cancelled: AtomicBool::new(false) });
     let observer: Arc<dyn Observer> = sleeper.clone();
-    let _registration = Registration::new(interests, &observer);
+    let registration = Registration::new(interests, &observer);
     let mut is_in_time = true;
     loop {
         if let Some(outcome) = look(interests) {
             return outcome;
+        }
+        if sleeper.is_cancelled.load(Ordering::SeqCst)
+            && let Some(at) = registration.first_forgotten()
+        {
+            return Err((at, WaitError::Cancelled));
         }
         if attending.drain() {
             continue;
@@ -90,7 +95,7 @@ pub fn wait_many(
         if !is_in_time {
             return Err((0, WaitError::DeadlineExceeded));
         }
-        is_in_time = attending.sleep(&sleeper.0, deadline);
+        is_in_time = attending.sleep(&sleeper.parker, deadline);
     }
 }
 
@@ -133,6 +138,13 @@ impl<'a> Registration<'a> {
         }
         Self { interests, observer }
     }
+
+    /// The first object that does not know of the observer any more. It may be open again: what was sent away may have
+    /// arrived in this process.
+    fn first_forgotten(&self) -> Option<usize> {
+        let knows = |object: &Object| object.observers().is_some_and(|observers| observers.has(self.observer));
+        self.interests.iter().position(|interest| !knows(interest.object))
+    }
 }
 
 impl Drop for Registration<'_> {
@@ -142,15 +154,20 @@ impl Drop for Registration<'_> {
 }
 
 /// A thread that is blocked.
-struct Sleeper(Parker);
+struct Sleeper {
+    parker: Parker,
+    /// One of the objects does not know of the thread any more.
+    is_cancelled: AtomicBool,
+}
 
 impl Observer for Sleeper {
     fn changed(self: Arc<Self>, _: &mut Deferred) {
-        self.0.wake();
+        self.parker.wake();
     }
 
     fn cancelled(self: Arc<Self>, _: &mut Deferred) {
-        self.0.wake();
+        self.is_cancelled.store(true, Ordering::SeqCst);
+        self.parker.wake();
     }
 }
 
@@ -236,6 +253,49 @@ impl Drop for Signalled {
     fn drop(&mut self) {
         if let Some(task) = self.task.take().filter(|_| !is_forked()) {
             self.object.unobserve(&(task as Arc<dyn Observer>));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Message;
+    use crate::node::Node;
+    use crate::pipe::Pipe;
+    use std::time::Duration;
+
+    #[test]
+    fn a_thread_that_waits_hears_that_the_object_was_sent_away_although_it_has_arrived_again() {
+        for round in 0..300 {
+            let node = Node::new();
+            let ((idle, _idle_peer), (end, peer)) = (Pipe::create(&node), Pipe::create(&node));
+            let (idle, end) = (Object::from(idle), Object::from(end));
+            std::thread::scope(|scope| {
+                let waiting = scope.spawn(|| {
+                    let interests = [&idle, &end].map(|object| Interest::new(object, Signals::READABLE));
+                    wait_many(&interests, None)
+                });
+                while !end.observers().is_some_and(|observers| observers.any()) {
+                    std::thread::yield_now();
+                }
+                end.begin_transit().unwrap();
+                let mut message = Message::with_payload(&[]);
+                Object::attach_all(vec![end.clone()], &mut message).unwrap();
+                message.commit_as_is();
+                message.take_attachments().unwrap();
+                // What comes now is for whoever has taken it.
+                peer.send(Message::with_payload(&[])).unwrap();
+                let deadline = Instant::now() + Duration::from_secs(60);
+                while !waiting.is_finished() && Instant::now() < deadline {
+                    std::thread::yield_now();
+                }
+                let was_told = waiting.is_finished();
+                idle.close();
+                assert!(was_told, "round {round}");
+                let outcome = waiting.join().unwrap();
+                assert!(matches!(outcome, Ok((1, _)) | Err((1, WaitError::Cancelled))), "{outcome:?} in round {round}");
+            });
         }
     }
 }

@@ -94,6 +94,26 @@ fn whoever_waits_hears_of_a_change_while_the_object_is_away() {
 }
 
 #[test]
+fn whoever_waits_hears_that_the_object_was_sent_away_although_it_has_arrived_in_the_same_process() {
+    explore(|| {
+        let Change { object, signals, cause, event } = any_change();
+        let mut outcome = None;
+        at_once!(outcome = Some(wait(&object, signals)), {
+            let mut message = put_into_message(&object).unwrap();
+            drop(message.take_attachments().unwrap());
+            pause();
+            assert!(cause());
+        });
+        match outcome.unwrap() {
+            Ok(_) => assert_eq!(event, WatchEvent::Satisfied),
+            Err(WaitError::Unsatisfiable(_)) => assert_eq!(event, WatchEvent::Unsatisfiable),
+            Err(error) => assert_eq!(error, WaitError::Cancelled),
+        }
+        object.close();
+    });
+}
+
+#[test]
 fn all_who_wait_for_one_message_hear_of_it() {
     explore(|| {
         let Change { object, signals, cause, .. } = message_arrives();
