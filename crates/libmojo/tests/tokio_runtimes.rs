@@ -497,6 +497,24 @@ in_runtimes! {
         });
     }
 
+    fn a_task_that_never_has_to_wait_gives_way_all_the_same(runtime: Runtime) {
+        let is_done = Arc::new(AtomicBool::new(false));
+        runtime.block_on(async {
+            let done = is_done.clone();
+            let busy = tokio::spawn(async move {
+                let (producer, consumer) = DataPipeOptions::default().create().unwrap();
+                let (mut producer, mut consumer) = (producer.into_async(), consumer.into_async());
+                while !done.load(Ordering::SeqCst) {
+                    producer.write_all(b"x").await.unwrap();
+                    consumer.read_exact(&mut [0; 1]).await.unwrap();
+                }
+            });
+            let other = tokio::spawn(async move { is_done.store(true, Ordering::SeqCst) });
+            busy.await.unwrap();
+            other.await.unwrap();
+        });
+    }
+
     fn the_copying_of_tokio_works_with_the_ends_of_data_pipes(runtime: Runtime) {
         let bytes = Random::new(seed()).bytes(300_000);
         runtime.block_on(async {

@@ -135,10 +135,21 @@ impl futures_io::AsyncRead for AsyncConsumer {
     }
 }
 
+/// Has a task that never has to wait give way to others of its runtime all the same, when it has had its share.
+#[cfg(feature = "tokio")]
+fn in_turn<T>(context: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    let turn = ready!(::tokio::task::coop::poll_proceed(context));
+    let outcome = poll(context);
+    if outcome.is_ready() {
+        turn.made_progress();
+    }
+    outcome
+}
+
 #[cfg(feature = "tokio")]
 impl ::tokio::io::AsyncWrite for AsyncProducer {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        AsyncProducer::poll_write(&mut self, context, bytes)
+        in_turn(context, |context| AsyncProducer::poll_write(&mut self, context, bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -157,7 +168,8 @@ impl ::tokio::io::AsyncRead for AsyncConsumer {
         context: &mut Context<'_>,
         bytes: &mut ::tokio::io::ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let num_bytes = ready!(AsyncConsumer::poll_read(&mut self, context, bytes.initialize_unfilled()))?;
+        let unfilled = bytes.initialize_unfilled();
+        let num_bytes = ready!(in_turn(context, |context| AsyncConsumer::poll_read(&mut self, context, unfilled)))?;
         bytes.advance(num_bytes);
         Poll::Ready(Ok(()))
     }
