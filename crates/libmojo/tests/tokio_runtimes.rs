@@ -152,6 +152,31 @@ in_runtimes! {
         dismiss(&[&here, &there]);
     }
 
+    fn other_processes_come_and_go_while_a_runtime_drives(runtime: Runtime) {
+        let (here, there) = (Node::new(), Node::new());
+        runtime.block_on(async {
+            let driving = [tokio::spawn(drive(&here).unwrap()), tokio::spawn(drive(&there).unwrap())];
+            for introduces in [false, true] {
+                let nodes = (here.clone(), there.clone());
+                let join = move || children::join(&nodes.0, &nodes.1, introduces);
+                let (mut child, a, b) = tokio::task::spawn_blocking(join).await.unwrap();
+                exchange(&a, &b).await;
+                if introduces {
+                    drop((a, b));
+                    child.dismiss();
+                    assert!(tokio::task::spawn_blocking(move || child.wait()).await.unwrap().success());
+                } else {
+                    child.kill();
+                    a.closed().await.unwrap();
+                    b.closed().await.unwrap();
+                }
+            }
+            driving.iter().for_each(|task| task.abort());
+        });
+        drop(runtime);
+        dismiss(&[&here, &there]);
+    }
+
     fn callbacks_for_what_other_processes_cause_run_in_the_runtime(runtime: Runtime) {
         let (here, there) = (Node::new(), Node::new());
         let (events, happened) = std::sync::mpsc::channel();
