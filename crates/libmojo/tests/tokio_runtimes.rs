@@ -10,8 +10,8 @@ use libmojo::{
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -323,6 +323,40 @@ in_runtimes! {
             }
             drop((a, b));
         });
+        dismiss(&[&here, &there]);
+    }
+
+    fn driving_goes_on_by_itself_as_long_as_there_is_more(runtime: Runtime) {
+        let (here, there) = (Node::new(), Node::new());
+        runtime.block_on(async {
+            let driving = tokio::spawn(drive(&here).unwrap());
+            let (a, b) = link(&here, &there);
+            exchange(&a, &b).await;
+            let (a, b) = (Arc::new(a), Arc::new(b));
+            let num_taken = Arc::new(AtomicUsize::new(0));
+            let watcher = Arc::new_cyclic(|watcher: &Weak<Watcher>| {
+                let (watcher, a, b, num_taken) = (watcher.clone(), a.clone(), b.clone(), num_taken.clone());
+                Watcher::new(move |event| {
+                    if event.event == WatchEvent::Satisfied {
+                        a.try_recv().unwrap();
+                        // Whoever looks into the connection need not be called for this.
+                        if num_taken.fetch_add(1, Ordering::SeqCst) < 1000 {
+                            send(&b, "one of many");
+                        }
+                        watcher.upgrade().unwrap().arm(0).unwrap();
+                    }
+                })
+            });
+            watcher.watch(&*a, Signals::READABLE, 1).unwrap();
+            watcher.arm(0).unwrap();
+            send(&b, "the first");
+            while num_taken.load(Ordering::SeqCst) <= 1000 {
+                tokio::task::yield_now().await;
+            }
+            drop((watcher, a, b));
+            driving.abort();
+        });
+        drop(runtime);
         dismiss(&[&here, &there]);
     }
 

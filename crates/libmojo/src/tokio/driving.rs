@@ -77,7 +77,7 @@ pub fn drive(node: &Node) -> io::Result<Driving> {
     // What has come in its place is unsafe, as it trusts in the descriptor. This one is the driver's own as long as it lives.
     #[allow(deprecated)]
     let driver = AsyncFd::with_interest(Descriptor(driver), tokio::io::Interest::READABLE)?;
-    Ok(Driving { driver, timer, is_timed: false })
+    Ok(Driving { driver, timer, next: Turn::WhenReadable })
 }
 
 /// What [`drive`] returns: a future that does the I/O of a node whenever it is polled. It is not ready before the runtime
@@ -86,8 +86,16 @@ pub fn drive(node: &Node) -> io::Result<Driving> {
 pub struct Driving {
     driver: AsyncFd<Descriptor>,
     timer: Pin<Box<Sleep>>,
-    /// The driver wants to be called when the timer has run out.
-    is_timed: bool,
+    next: Turn,
+}
+
+/// When the driver is to have its next turn, if its descriptor is not readable before.
+#[derive(Clone, Copy)]
+enum Turn {
+    WhenReadable,
+    AtOnce,
+    /// When the timer has run out.
+    InTime,
 }
 
 /// The driver, as the reactor wants it.
@@ -113,7 +121,11 @@ impl Future for Driving {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Error> {
         let this = self.get_mut();
         loop {
-            let is_due = this.is_timed && this.timer.as_mut().poll(context).is_ready();
+            let is_due = match this.next {
+                Turn::WhenReadable => false,
+                Turn::AtOnce => true,
+                Turn::InTime => this.timer.as_mut().poll(context).is_ready(),
+            };
             let patience = match this.driver.poll_read_ready_mut(context) {
                 Poll::Ready(Ok(mut ready)) => {
                     let patience = ready.get_inner_mut().0.run_once();
@@ -129,14 +141,18 @@ impl Future for Driving {
                 Poll::Pending if is_due => this.driver.get_mut().0.run_once(),
                 Poll::Pending => return Poll::Pending,
             };
-            this.is_timed = patience.is_some_and(|patience| !patience.is_zero());
-            if let Some(patience) = patience {
-                if patience.is_zero() {
+            match patience {
+                None => this.next = Turn::WhenReadable,
+                Some(Duration::ZERO) => {
                     // Other tasks have their turn first.
+                    this.next = Turn::AtOnce;
                     context.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                this.timer.as_mut().reset(tokio::time::Instant::now() + patience);
+                Some(patience) => {
+                    this.next = Turn::InTime;
+                    this.timer.as_mut().reset(tokio::time::Instant::now() + patience);
+                }
             }
         }
     }
