@@ -58,8 +58,8 @@ fn rounds(count: u64, mut round: impl FnMut(&Scene, &mut fastrand::Rng)) {
         round(&scene, &mut fastrand::Rng::with_seed(seed));
         std::mem::forget(note);
     }
-    println!("{count} rounds from LIBMOJO_TEST_SEED={first}");
     let growth = resident_bytes().saturating_sub(before);
+    println!("{count} rounds from LIBMOJO_TEST_SEED={first}, {growth} bytes more");
     assert!(growth < MAX_GROWTH, "the process has grown by {growth} bytes");
 }
 
