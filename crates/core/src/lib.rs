@@ -43,6 +43,6 @@ mod words;
 pub use deferred::{Deferred, as_caused_by_call, as_one_call};
 pub use libmojo_platform::{
     AccessError, Credentials, INHERITED_SOCKET, Interest, Listener, Mapping, Socket, forked_error, inherited_socket,
-    is_forked, monotonic_micros, spawn_with_socket, wait_for,
+    is_forked, monotonic_micros, random, spawn_with_socket, wait_for,
 };
 pub use libmojo_sync::Exclusive;

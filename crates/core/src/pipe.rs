@@ -59,6 +59,12 @@ impl Pipe {
         (Self { port: a }, Self { port: b })
     }
 
+    /// Makes a pipe on the node that this end belongs to.
+    pub fn create_beside(&self) -> (Pipe, Pipe) {
+        let (a, b) = self.routing().create_pipe();
+        (Self { port: a }, Self { port: b })
+    }
+
     pub(crate) fn from_port(port: Port) -> Self {
         Self { port }
     }
@@ -82,7 +88,21 @@ impl Pipe {
     ///
     /// # Errors
     /// See [`SendError`]. The message comes back, but may have been serialized.
-    pub fn send(&self, mut message: Message) -> Result<(), (SendError, Message)> {
+    pub fn send(&self, message: Message) -> Result<(), (SendError, Message)> {
+        match self.send_unserialized(message) {
+            // What the serializer makes due runs when the message is sent.
+            Err((SendError::NotSerializable, mut message)) => as_one_call(|| match message.serialize() {
+                Ok(()) if is_forked() => Err((SendError::NotOpen, message)),
+                Ok(()) => self.send(message),
+                Err(_) => Err((SendError::NotSerializable, message)),
+            }),
+            outcome => outcome,
+        }
+    }
+
+    /// Like [`send`](Self::send), but never serializes: a context that would have to be comes back as it is, with
+    /// `NotSerializable`.
+    pub fn send_unserialized(&self, mut message: Message) -> Result<(), (SendError, Message)> {
         if message.is_empty() {
             let error = if self.is_open() { SendError::Empty } else { SendError::NotOpen };
             return Err((error, message));
@@ -99,17 +119,12 @@ impl Pipe {
             Err(unsent) => unsent,
         };
         match unsent {
-            // What the serializer makes due runs when the message is sent.
-            Unsent::NotPortable(mut message) => as_one_call(|| match message.serialize() {
-                Ok(()) if is_forked() => Err((SendError::NotOpen, message)),
-                Ok(()) => self.send(message),
-                Err(_) => Err((SendError::NotSerializable, message)),
-            }),
+            Unsent::NotPortable(message) => Err((SendError::NotSerializable, message)),
             Unsent::NotOpen(message) => Err((SendError::NotOpen, message)),
             Unsent::PeerClosed(message) => Err((SendError::PeerClosed, message)),
             // Credit may have come that nobody has looked at.
             Unsent::QuotaReached(message) if drain_before(&self.port) && self.port.status().may_send => {
-                self.send(message)
+                self.send_unserialized(message)
             }
             Unsent::QuotaReached(message) => Err((SendError::QuotaReached, message)),
             Unsent::BadCargo(message) => Err((SendError::BadCargo, message)),

@@ -82,6 +82,7 @@
 //!   `futures-io`.
 //! * `tokio`: the same as `AsyncWrite` and `AsyncRead` of tokio; copying between data pipes and its sockets; and the module
 //!   `tokio`, by which a runtime does the I/O of a node.
+//! * `serde`: [`mod@channel`], typed channels for any value that `serde` can serialize, with handles anywhere inside.
 #![forbid(unsafe_code)]
 
 /// The programs in the guide.
@@ -89,6 +90,8 @@
 #[doc = include_str!("../../../docs/guide.md")]
 struct Guide;
 
+#[cfg(feature = "serde")]
+pub mod channel;
 mod data_pipe;
 mod error;
 mod handle;
@@ -109,6 +112,8 @@ pub mod tokio;
 mod wait;
 mod watcher;
 
+#[cfg(feature = "serde")]
+pub use channel::channel;
 #[cfg(any(feature = "tokio", feature = "futures-io"))]
 pub use data_pipe::{AsyncConsumer, AsyncProducer};
 pub use data_pipe::{Consumer, DataPipeOptions, Producer, ReadWindow, WriteWindow};

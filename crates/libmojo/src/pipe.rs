@@ -29,12 +29,27 @@ impl MessagePipe {
         Self(Owned::new(pipe))
     }
 
+    /// Makes a pipe on the node of this one.
+    #[cfg(feature = "serde")]
+    pub(crate) fn create_beside(&self) -> (MessagePipe, MessagePipe) {
+        if is_forked() {
+            return Self::create();
+        }
+        let (a, b) = self.0.create_beside();
+        (Self::own(a), Self::own(b))
+    }
+
     /// Gives up ownership without closing.
     pub(crate) fn release(self) -> Pipe {
         self.0.release()
     }
 
     pub(crate) fn inner(&self) -> &Pipe {
+        &self.0
+    }
+
+    #[cfg(feature = "serde")]
+    pub(crate) fn owned(&self) -> &Owned<Pipe> {
         &self.0
     }
 
@@ -48,18 +63,8 @@ impl MessagePipe {
         if is_forked() {
             return Err(SendError { kind: SendErrorKind::Forked, message });
         }
-        self.0.send(message.into()).map_err(|(error, message)| SendError {
-            kind: match error {
-                core::SendError::Empty => SendErrorKind::Empty,
-                core::SendError::BadCargo => SendErrorKind::BadCargo,
-                core::SendError::TooLarge => SendErrorKind::TooLarge,
-                core::SendError::NotSerializable => SendErrorKind::NotSerializable,
-                core::SendError::QuotaReached => SendErrorKind::QuotaReached,
-                // An owned end is open.
-                core::SendError::PeerClosed | core::SendError::NotOpen => SendErrorKind::PeerClosed,
-            },
-            message: message.into(),
-        })
+        let outcome = self.0.send(message.into());
+        outcome.map_err(|(error, message)| SendError { kind: translate(error), message: message.into() })
     }
 
     /// Receives the oldest message, if there is one.
@@ -137,5 +142,17 @@ impl MessagePipe {
             core::FuseError::HasSent => FuseError::HasSent,
             core::FuseError::NotOpen => FuseError::DifferentNodes,
         })
+    }
+}
+
+pub(crate) fn translate(error: core::SendError) -> SendErrorKind {
+    match error {
+        core::SendError::Empty => SendErrorKind::Empty,
+        core::SendError::BadCargo => SendErrorKind::BadCargo,
+        core::SendError::TooLarge => SendErrorKind::TooLarge,
+        core::SendError::NotSerializable => SendErrorKind::NotSerializable,
+        core::SendError::QuotaReached => SendErrorKind::QuotaReached,
+        // An owned end is open.
+        core::SendError::PeerClosed | core::SendError::NotOpen => SendErrorKind::PeerClosed,
     }
 }

@@ -48,6 +48,11 @@ impl SharedBuffer {
         self.0
     }
 
+    #[cfg(feature = "serde")]
+    pub(crate) fn inner(&self) -> &core::SharedBuffer {
+        &self.0
+    }
+
     /// The exact size in bytes.
     pub fn num_bytes(&self) -> u64 {
         self.0.num_bytes()

@@ -95,6 +95,11 @@ impl Producer {
         self.0.capacity_num_bytes()
     }
 
+    #[cfg(feature = "serde")]
+    pub(crate) fn owned(&self) -> &Owned<core::Producer> {
+        &self.0
+    }
+
     /// Writes as many whole elements as there is room for; returns how many bytes.
     pub fn try_write(&self, bytes: &[u8]) -> Result<usize, DataPipeError> {
         usable()?;
@@ -174,6 +179,11 @@ impl Consumer {
     /// How many bytes the pipe holds.
     pub fn capacity_num_bytes(&self) -> u32 {
         self.0.capacity_num_bytes()
+    }
+
+    #[cfg(feature = "serde")]
+    pub(crate) fn owned(&self) -> &Owned<core::Consumer> {
+        &self.0
     }
 
     /// How many bytes can be read.
