@@ -2,9 +2,7 @@
 //! and of how many elements it is.
 
 use super::MAX_VALUE_DEPTH;
-use serde::de::{
-    self, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
-};
+use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor};
 use std::cell::Cell;
 use std::fmt;
 

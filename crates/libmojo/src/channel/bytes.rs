@@ -32,7 +32,11 @@ pub struct Bytes(Place);
 enum Place {
     Own(Arc<Vec<u8>>),
     /// In the payload of a message.
-    Payload { message: Arc<Message>, start: usize, len: usize },
+    Payload {
+        message: Arc<Message>,
+        start: usize,
+        len: usize,
+    },
 }
 
 /// Fewer bytes are copied rather than keep a whole message.

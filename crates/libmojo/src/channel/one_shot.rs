@@ -20,14 +20,14 @@ use std::time::Instant;
 /// # let there = libmojo::Node::new();
 /// # let client = std::thread::spawn(move || {
 /// // In another process, which was told the name:
-/// let tx = Sender::<String>::connect(&name)?;
+/// let tx = Sender::<String>::connect_on(&there, &name)?; // `connect`, where that is the process's only node
 /// tx.send("hello".into())?;
 /// # Ok::<_, Box<dyn std::error::Error + Send + Sync>>(tx)
 /// # });
 ///
 /// let (mut rx, first) = server.accept(None)?;
 /// assert_eq!(first, "hello");
-/// # drop((rx.try_recv(), client.join().unwrap().unwrap(), there));
+/// # drop((rx.try_recv(), client.join().unwrap().unwrap()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]

@@ -27,7 +27,6 @@ impl<T> From<MessagePipe> for Receiver<T> {
     }
 }
 
-
 impl<T> fmt::Debug for Receiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Receiver").field(&self.inbox.pipes()).finish()
@@ -151,10 +150,7 @@ impl<'a, T: DeserializeOwned + 'static> IntoIterator for &'a mut Receiver<T> {
 impl<T: DeserializeOwned + 'static> futures_core::Stream for Receiver<T> {
     type Item = Result<T, BadValue>;
 
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<T, BadValue>>> {
+    fn poll_next(mut self: std::pin::Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<T, BadValue>>> {
         self.poll_recv(context).map(until_closed)
     }
 }

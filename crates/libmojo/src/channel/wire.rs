@@ -206,8 +206,7 @@ pub(crate) fn decode<T: DeserializeOwned + 'static>(message: Message) -> Result<
     let bytes = message.payload().get(1..).unwrap_or_default();
     let mut deserializer = postcard::Deserializer::from_bytes(bytes);
     let budget = Budget::new(bytes.len());
-    let (value, all_taken) =
-        Arriving::during(handles, &message, || bounded::deserialize(&mut deserializer, &budget));
+    let (value, all_taken) = Arriving::during(handles, &message, || bounded::deserialize(&mut deserializer, &budget));
     let all_read = deserializer.finalize().is_ok_and(|rest| rest.is_empty());
     match value {
         Ok(value) if all_taken && all_read => Ok(value),

@@ -6,6 +6,8 @@
 #[path = "../worlds/mod.rs"]
 mod worlds;
 
+#[cfg(feature = "serde")]
+mod channels;
 mod ends;
 mod modes;
 mod objects;
