@@ -1,7 +1,7 @@
 //! A first channel between processes that have nothing in common but a name.
 
 use super::{Receiver, RecvError, Sender};
-use crate::{AcceptedInvitation, Connection, Invitation, Node, Server, connect_abstract};
+use crate::{AcceptedInvitation, Invitation, Node, SendOptions, Server, connect_abstract};
 use libmojo_core::Socket;
 use serde::de::DeserializeOwned;
 use std::io;
@@ -13,14 +13,16 @@ use std::time::Instant;
 /// The name is an abstract one that cannot be guessed, and is no file. Whoever starts processes itself has no need of
 /// names: see [`Invitation::spawn`](crate::Invitation::spawn).
 ///
+/// The connection is an isolated one: it takes anything, and the processes know nothing else of each other. They may be
+/// connected otherwise, too, or be the same.
+///
 /// ```
 /// use libmojo::channel::{OneShotServer, Sender};
 ///
 /// let (server, name) = OneShotServer::<String>::new()?;
-/// # let there = libmojo::Node::new();
 /// # let client = std::thread::spawn(move || {
 /// // In another process, which was told the name:
-/// let tx = Sender::<String>::connect_on(&there, &name)?; // `connect`, where that is the process's only node
+/// let tx = Sender::<String>::connect(&name)?;
 /// tx.send("hello".into())?;
 /// # Ok::<_, Box<dyn std::error::Error + Send + Sync>>(tx)
 /// # });
@@ -72,7 +74,8 @@ impl<T: DeserializeOwned + 'static> OneShotServer<T> {
             }
             let invitation = Invitation::new_on(&self.node);
             let mut receiver = Receiver::from(invitation.attach(PIPE)?);
-            let _: Connection = invitation.send(incoming).map_err(|(error, _)| error)?;
+            let isolated = SendOptions { isolation: Some(Vec::new()), ..SendOptions::default() };
+            invitation.send_with(incoming, isolated).map_err(|(error, _)| error)?;
             let first = match deadline {
                 Some(deadline) => receiver.recv_deadline(deadline),
                 None => receiver.recv(),
@@ -102,7 +105,7 @@ impl<T> Sender<T> {
     /// As [`connect`](Self::connect).
     pub fn connect_on(node: &Node, name: &str) -> io::Result<Self> {
         let socket = connect_abstract(name.as_bytes())?;
-        let accepted = AcceptedInvitation::accept_on(node, socket).map_err(|(error, _)| error)?;
+        let accepted = AcceptedInvitation::accept_isolated_on(node, socket).map_err(|(error, _)| error)?;
         Ok(accepted.extract(PIPE)?.into())
     }
 }

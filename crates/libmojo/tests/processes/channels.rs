@@ -76,7 +76,7 @@ fn many_processes_send_to_one_receiver_until_the_last_is_done_or_dead() {
     assert_eq!(sum, 3 * 4950);
     stuck.kill();
     assert!(matches!(rx.recv(), Err(RecvError::Closed)));
-    drop((wait, jobs, rx));
+    drop((wait, jobs, rx, stuck));
     for (child, jobs) in children.drain(..) {
         drop(jobs);
         child.finish();
