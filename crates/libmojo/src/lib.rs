@@ -90,6 +90,11 @@
 #[doc = include_str!("../../../docs/guide.md")]
 struct Guide;
 
+/// The programs for those who know another crate.
+#[cfg(all(doctest, feature = "serde"))]
+#[doc = include_str!("../../../docs/ipc-channel.md")]
+struct IpcChannel;
+
 #[cfg(feature = "serde")]
 pub mod channel;
 mod data_pipe;

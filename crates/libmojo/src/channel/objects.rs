@@ -91,7 +91,7 @@ macro_rules! part_of_values {
             }
         }
 
-        /// Only within a [channel](crate::channel); everywhere else it fails.
+        /// Only within a [channel](mod@crate::channel); everywhere else it fails.
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let $handle = Arriving::take(u32::deserialize(deserializer)?)?;
@@ -102,17 +102,17 @@ macro_rules! part_of_values {
 }
 
 part_of_values! {
-    /// Only within a [channel](crate::channel); everywhere else it fails. The end leaves with the value.
+    /// Only within a [channel](mod@crate::channel); everywhere else it fails. The end leaves with the value.
     MessagePipe, |pipe| Leaving::add_owned(pipe.owned()), |handle| handle.into_pipe();
-    /// Only within a [channel](crate::channel); everywhere else it fails. The end leaves with the value.
+    /// Only within a [channel](mod@crate::channel); everywhere else it fails. The end leaves with the value.
     Producer, |producer| Leaving::add_owned(producer.owned()), |handle| handle.into_producer();
-    /// Only within a [channel](crate::channel); everywhere else it fails. The end leaves with the value.
+    /// Only within a [channel](mod@crate::channel); everywhere else it fails. The end leaves with the value.
     Consumer, |consumer| Leaving::add_owned(consumer.owned()), |handle| handle.into_consumer();
-    /// Only within a [channel](crate::channel); everywhere else it fails. What arrives is another reference to the same
+    /// Only within a [channel](mod@crate::channel); everywhere else it fails. What arrives is another reference to the same
     /// memory, with the same rights.
     SharedBuffer, |buffer| Leaving::add_shared(Object::Buffer(buffer.inner().clone())), |handle| handle.into_buffer();
-    /// Only within a [channel](crate::channel); everywhere else it fails. What arrives is a duplicate.
+    /// Only within a [channel](mod@crate::channel); everywhere else it fails. What arrives is a duplicate.
     Descriptor, |descriptor| leave_descriptor(&descriptor.0), |handle| handle.into_descriptor().map(Descriptor);
-    /// Only within a [channel](crate::channel); everywhere else it fails.
+    /// Only within a [channel](mod@crate::channel); everywhere else it fails.
     Handle, |handle| leave(handle), |handle| Ok::<Handle, Handle>(handle);
 }

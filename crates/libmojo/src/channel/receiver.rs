@@ -3,7 +3,7 @@
 use super::inbox::Inbox;
 use super::wire::decode;
 use super::{BadValue, MAX_SENDERS, RecvError, TryRecvError};
-use crate::MessagePipe;
+use crate::{MessagePipe, Waitable};
 use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-/// The end of a [channel](super::channel) that receives. Dropping it closes the channel.
+/// The end of a [channel](mod@crate::channel) that receives. Dropping it closes the channel.
 ///
 /// Values of one sender arrive in order; those of [senders in several processes](super::Sender) are taken in turn.
 pub struct Receiver<T> {
@@ -36,6 +36,12 @@ impl<T> fmt::Debug for Receiver<T> {
 impl<T> Receiver<T> {
     pub(super) fn from_inbox(inbox: Inbox) -> Self {
         Self { inbox, _values: PhantomData }
+    }
+
+    /// Gives the channel a [label](crate::Waitable::set_label) at this end, for what comes from the senders that are known
+    /// so far.
+    pub fn set_label(&self, label: &str) {
+        self.inbox.pipes().iter().for_each(|pipe| pipe.set_label(label));
     }
 
     pub(super) fn into_inbox(self) -> Inbox {

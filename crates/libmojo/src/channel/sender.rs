@@ -13,7 +13,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
-/// The end of a [channel](super::channel) that sends.
+/// The end of a [channel](mod@crate::channel) that sends.
 ///
 /// Clones in one process share one pipe: what they send arrives in the order in which it was sent. A clone that goes to
 /// another process while others stay has a pipe of its own from then on, whose messages the receiver takes in turn with the
@@ -111,6 +111,14 @@ impl<T: Serialize + Send + 'static> Sender<T> {
     /// As [`send`](Self::send); after the timeout, [`SendErrorKind::QuotaReached`].
     pub fn send_timeout(&self, value: T, timeout: Duration) -> Result<(), SendError<T>> {
         self.send_until(value, Instant::now().checked_add(timeout))
+    }
+
+    /// Sends a value; blocks the thread until `deadline` at most while the [quota](super::bounded) is reached.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); after the deadline, [`SendErrorKind::QuotaReached`].
+    pub fn send_deadline(&self, value: T, deadline: Instant) -> Result<(), SendError<T>> {
+        self.send_until(value, Some(deadline))
     }
 
     fn send_until(&self, mut value: T, deadline: Option<Instant>) -> Result<(), SendError<T>> {
