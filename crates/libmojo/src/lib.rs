@@ -82,7 +82,7 @@
 //!   `futures-io`.
 //! * `tokio`: the same as `AsyncWrite` and `AsyncRead` of tokio; copying between data pipes and its sockets; and the module
 //!   `tokio`, by which a runtime does the I/O of a node.
-//! * `serde`: [`mod@channel`], typed channels for any value that `serde` can serialize, with handles anywhere inside.
+//! * `serde`: the module `channel`, typed channels for any value that `serde` can serialize, with handles anywhere inside.
 #![forbid(unsafe_code)]
 
 /// The programs in the guide.
