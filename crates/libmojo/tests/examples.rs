@@ -169,3 +169,9 @@ fn each_example_says_how_it_is_used() {
         assert!(text(output.stderr).starts_with(&format!("usage: {name}")));
     }
 }
+
+#[cfg(all(feature = "serde", feature = "tokio"))]
+#[test]
+fn the_service_answers_its_clients_and_forgets_those_that_give_up() {
+    assert_eq!(printed(&mut example("service")), "12 questions of 3 clients answered\n");
+}

@@ -181,10 +181,15 @@ pub struct Watchdog {
 }
 
 pub fn watchdog() -> Watchdog {
+    watchdog_beyond(Duration::ZERO)
+}
+
+/// For a test that takes so long by itself.
+pub fn watchdog_beyond(duration: Duration) -> Watchdog {
     let (alive, ended) = channel::<()>();
     let name = std::thread::current().name().unwrap_or("a test").to_owned();
     std::thread::spawn(move || {
-        if ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+        if ended.recv_timeout(duration + PATIENCE) == Err(RecvTimeoutError::Timeout) {
             // Not captured, as the output of a print macro would be.
             let _ = writeln!(std::io::stderr(), "{name} hangs");
             std::process::abort();
@@ -213,9 +218,18 @@ pub struct Alone {
 
 /// To be called first by every test of a binary in which descriptors are counted.
 pub fn alone() -> Alone {
+    alone_for(Duration::ZERO)
+}
+
+/// For a test that takes so long by itself.
+pub fn alone_for(duration: Duration) -> Alone {
     static ALONE: Mutex<()> = Mutex::new(());
     let guard = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    Alone { descriptors: libmojo_platform::open_descriptor_count(), _watchdog: watchdog(), _guard: guard }
+    Alone {
+        descriptors: libmojo_platform::open_descriptor_count(),
+        _watchdog: watchdog_beyond(duration),
+        _guard: guard,
+    }
 }
 
 impl Alone {
