@@ -1,9 +1,11 @@
 //! A service on tokio that other processes ask, and its clients.
 //!
 //! The service makes digests of whatever bytes it is sent: a question names them and carries the consumer of a data pipe
-//! from which they come; the answer says how many there were, and their SHA-256. Every question is a task of its own, so that a slow one holds
-//! up nobody, and ends when nobody waits for its answer any more. Server and clients have one thread each: the runtime
+//! from which they come; the answer says how many there were, and their SHA-256. Every question is a task of its own, so that
+//! a slow one holds up nobody, and ends when nobody waits for its answer any more. Server and clients have one thread each: the runtime
 //! does the I/O of the library too.
+
+#![allow(clippy::indexing_slicing)]
 
 use libmojo::channel::{Reply, Request, Sender};
 use libmojo::{AcceptedInvitation, Consumer, DataPipeOptions, Invitation, Node, Waitable};
