@@ -51,6 +51,13 @@ fn waiting() {
 }
 
 #[test]
+fn both_generations_share_one_core() {
+    let flags =
+        ["-std=gnu11", "-Wno-pedantic", "-Wno-cast-function-type", "-Wno-unused-function", "-ldl"].map(str::to_owned);
+    compile_and_run("generations.c", "generations", &[shared_library().as_slice(), &flags].concat());
+}
+
+#[test]
 fn what_the_embedder_decides() {
     compile_and_run("embedder.c", "embedder", &shared_library());
 }

@@ -100,3 +100,8 @@ fn several_processes_and_two_cores_in_one_with_the_narrow_table_of_the_first_pro
 fn several_processes_and_two_cores_in_one_with_the_whole_wide_table() {
     run_remote("uintptr_t", 376);
 }
+
+#[test]
+fn a_program_gets_as_much_of_the_table_as_it_knows() {
+    run_with("sizes", "uintptr_t", 376);
+}

@@ -63,3 +63,15 @@ const THUNKS: MojoSystemThunks = MojoSystemThunks {
 pub extern "C" fn MojoEmbedderGetSystemThunks() -> &'static MojoSystemThunks {
     &THUNKS
 }
+
+/// The functions of the later generation as a table with handles as wide as pointers.
+#[unsafe(no_mangle)]
+pub extern "C" fn MojoEmbedderGetSystemThunks2() -> &'static libmojo_stable::Thunks {
+    libmojo_stable::thunks::<usize>()
+}
+
+/// The functions of the later generation as a table with handles of 32 bits.
+#[unsafe(no_mangle)]
+pub extern "C" fn MojoEmbedderGetSystemThunks32() -> &'static libmojo_stable::Thunks {
+    libmojo_stable::thunks::<u32>()
+}

@@ -220,8 +220,15 @@ const CALLS: [(&str, Call); 56] = [
 ];
 
 /// Those that only look at a value, or store one.
-const PURE: [&str; 5] =
-    ["MojoGetTimeTicksNow", "MojoGetProperty", "MojoSetProperty", "MojoConfigure", "MojoEmbedderGetSystemThunks"];
+const PURE: [&str; 7] = [
+    "MojoGetTimeTicksNow",
+    "MojoGetProperty",
+    "MojoSetProperty",
+    "MojoConfigure",
+    "MojoEmbedderGetSystemThunks",
+    "MojoEmbedderGetSystemThunks2",
+    "MojoEmbedderGetSystemThunks32",
+];
 
 #[test]
 fn the_functions_called_here_are_those_of_the_headers() {

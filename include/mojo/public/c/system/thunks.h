@@ -189,6 +189,17 @@ extern "C" {
 // In the library mojo_system only.
 MOJO_SYSTEM_EXPORT const MojoSystemThunks* MojoEmbedderGetSystemThunks(void);
 
+// The tables of the later generation of this API, for plugins that are built for
+// it, over the same objects: a handle means the same in each. The first has
+// handles as wide as pointers, the second has handles of 32 bits. Both begin with
+// their size in bytes, as 32 bits; docs/stable-abi.md says more. Valid for ever.
+//
+// In the library mojo_system only.
+struct MojoSystemThunks2;
+struct MojoSystemThunks32;
+MOJO_SYSTEM_EXPORT const struct MojoSystemThunks2* MojoEmbedderGetSystemThunks2(void);
+MOJO_SYSTEM_EXPORT const struct MojoSystemThunks32* MojoEmbedderGetSystemThunks32(void);
+
 // Makes the functions of this module call those in |thunks|, of which it keeps
 // a copy as far as it knows the entries. May be called again; the last table
 // counts. Not to be called while other threads use the API. A table that is
