@@ -266,8 +266,8 @@ fn a_process_that_sends_more_than_is_taken_is_cut_off() {
             while b.try_recv().is_ok() {
                 num_unread += 1;
             }
-            // The first, which has no bytes, and the one that was too much.
-            assert!(num_unread > 2 && num_unread <= most + 2, "{num_unread}");
+            // The first, which has no bytes, the one that was too much, and what comes before there is another count.
+            assert!(num_unread > 2 && num_unread <= most + most / 64 + 2, "{num_unread}");
             assert_eq!(b.try_recv().err(), Some(TryRecvError::PeerClosed));
             assert_connected(&c, &d);
         }
