@@ -81,7 +81,8 @@ static void invited(int fd) {
   H copy;
   EXPECT(OK, t.Duplicate(given[0], &ro, &copy));
   EXPECT(OK, t.Write(given[1], text(&t, "with a buffer", &copy, 1), NULL));
-  // And then out of here without a word.
+  // Nobody is told of what a process did that is gone. And then out of here without a word.
+  CHECK(await(&t, pipe, READABLE) & READABLE);
 }
 
 static void writer(int fd) {
@@ -150,6 +151,7 @@ static void a_child(void) {
   EXPECT(OK, t.NotifyBad(m, "no\0", 3, NULL));
   until(&num_bad, 1);
   CHECK(memcmp(report, "Received bad user message: no\0", 30) == 0);
+  EXPECT(OK, t.Write(pipe, text(&t, "go", NULL, 0), NULL));
   CHECK(await(&t, pipe, CLOSED) & CLOSED);
   CHECK(await(&t, a, CLOSED) & CLOSED);
   until(&num_gone, 1);
