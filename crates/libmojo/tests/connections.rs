@@ -420,3 +420,26 @@ fn a_listening_socket_of_somebody_else_becomes_a_server() {
     std::fs::remove_dir_all(directory).unwrap();
     finish(alone, &[]);
 }
+
+#[test]
+fn a_second_invitation_between_nodes_that_are_connected_is_refused() {
+    let _watchdog = watchdog();
+    let (here, there) = (Node::new(), Node::new());
+    let (a, b) = link(&here, &there);
+    assert_connected(&a, &b);
+    for (inviter, invitee) in [(&here, &there), (&there, &here)] {
+        let (c, d) = link(inviter, invitee);
+        assert_closed(&c);
+        assert_closed(&d);
+    }
+    assert_connected(&a, &b);
+}
+
+#[test]
+fn an_invitation_of_a_node_to_itself_is_refused_if_it_is_an_ordinary_one() {
+    let _watchdog = watchdog();
+    let node = Node::new();
+    let (a, b) = link(&node, &node);
+    assert_closed(&a);
+    assert_closed(&b);
+}

@@ -366,3 +366,18 @@ fn a_label_shows_how_far_a_data_pipe_is() {
     assert_eq!(shown(end("in")), (false, 64, 20, 30));
     assert!(snapshot.to_string().contains("producer of 64 bytes, 50 written, 30 unread"), "{snapshot}");
 }
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_snapshot_can_be_sent_to_an_inspector() {
+    let (here, there) = (Node::new(), Node::new());
+    let (a, _b) = link(&here, &there);
+    a.set_label("a");
+    let (producer, consumer) = DataPipeOptions::default().create_on(&here).unwrap();
+    producer.set_label("data");
+    let snapshot = here.snapshot();
+    assert!(labelled(&snapshot, "data").unwrap().0.data_pipe.is_some());
+    let bytes = postcard::to_allocvec(&snapshot).unwrap();
+    assert_eq!(postcard::from_bytes::<Snapshot>(&bytes).unwrap(), snapshot);
+    drop(consumer);
+}
