@@ -2,8 +2,8 @@
 
 use crate::limits::max_shared_memory_bytes;
 use libmojo_platform::{Mapping, SharedMemory, random};
-use libmojo_sync::Arc;
 use libmojo_sync::atomic::{AtomicU32, Ordering};
+use libmojo_sync::{Arc, Mutex, Rank, Weak};
 use std::fmt;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -17,6 +17,40 @@ struct Inner {
     guid: Guid,
     /// What is left of the rights that the memory's descriptors give.
     access: AtomicU32,
+    label: Mutex<Option<Box<str>>>,
+}
+
+/// References that have, or had, a label.
+static LABELLED: Mutex<Vec<Weak<Inner>>> = Mutex::new(Rank::Leaf, Vec::new());
+
+/// A labelled reference to a shared buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct BufferSnapshot {
+    /// The label.
+    pub label: String,
+    /// The size of the memory in bytes.
+    pub num_bytes: u64,
+    /// It can be read only.
+    pub is_read_only: bool,
+}
+
+/// The labelled references of this process, those inside messages too, in the order in which they got their labels.
+pub(crate) fn labelled() -> Vec<BufferSnapshot> {
+    let alive: Vec<_> = {
+        let mut labelled = LABELLED.lock();
+        labelled.retain(|buffer| buffer.strong_count() > 0);
+        labelled.iter().filter_map(Weak::upgrade).map(SharedBuffer).collect()
+    };
+    let show = |buffer: &SharedBuffer| {
+        Some(BufferSnapshot {
+            label: buffer.label()?,
+            num_bytes: buffer.num_bytes(),
+            is_read_only: buffer.access() == Access::ReadOnly,
+        })
+    };
+    alive.iter().filter_map(show).collect()
 }
 
 /// What can be done with a reference to a shared buffer.
@@ -103,7 +137,23 @@ impl SharedBuffer {
             (Some(_), None) => Access::Unsafe,
             (None, _) => Access::ReadOnly,
         };
-        Self(Arc::new(Inner { memory, guid, access: AtomicU32::new(access as u32) }))
+        let label = Mutex::new(Rank::Leaf, None);
+        Self(Arc::new(Inner { memory, guid, access: AtomicU32::new(access as u32), label }))
+    }
+
+    /// Gives this reference a label, by which [snapshots](crate::node::Node::snapshot) show it. It is this process's own.
+    pub fn set_label(&self, label: &str) {
+        let previous = self.0.label.lock().replace(label.into());
+        if previous.is_none() {
+            let mut labelled = LABELLED.lock();
+            labelled.retain(|buffer| buffer.strong_count() > 0);
+            labelled.push(Arc::downgrade(&self.0));
+        }
+    }
+
+    /// The [label](Self::set_label).
+    pub fn label(&self) -> Option<String> {
+        self.0.label.lock().as_deref().map(str::to_owned)
     }
 
     /// What can be done with this reference.

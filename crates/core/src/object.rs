@@ -169,15 +169,22 @@ impl Object {
 
     /// Gives an end of a message pipe or data pipe a label: its node's [snapshot](crate::node::Node::snapshot) shows it from
     /// now on, wherever the other end is, with what goes over it. Everything sent from it costs a little more then. The
-    /// label goes with the object, not with the end: it stays behind when that is sent to another process. False if the
-    /// object is of another kind, closed, or inside a message.
+    /// label goes with the object, not with the end: it stays behind when that is sent to another process. A shared buffer
+    /// is merely shown. False if the object is of another kind, closed, or inside a message.
     pub fn set_label(&self, label: &str) -> bool {
+        if let Object::Buffer(buffer) = self {
+            buffer.set_label(label);
+            return true;
+        }
         self.port().is_some_and(|port| port.node().set_label(port, label))
     }
 
     /// The [label](Self::set_label).
     pub fn label(&self) -> Option<String> {
-        self.port().and_then(|port| port.node().label(port))
+        match self {
+            Object::Buffer(buffer) => buffer.label(),
+            other => other.port().and_then(|port| port.node().label(port)),
+        }
     }
 
     /// Takes the object out of reach of everyone who refers to it, in order to put it into a message.

@@ -90,6 +90,19 @@ impl Handle {
         }
     }
 
+    /// Gives the object a label: see [`Waitable::set_label`] and [`SharedBuffer::set_label`]. False if it is a descriptor,
+    /// which is the system's and can have none.
+    pub fn set_label(&self, label: &str) -> bool {
+        match self {
+            Handle::Buffer(buffer) => buffer.set_label(label),
+            other => match other.as_waitable() {
+                Some(object) => object.set_label(label),
+                None => return false,
+            },
+        }
+        true
+    }
+
     /// The handle as a descriptor of the operating system; comes back if it is something else.
     pub fn into_descriptor(self) -> Result<OwnedFd, Handle> {
         match self {

@@ -132,8 +132,8 @@ pub use libmojo_core::buffer::Guid;
 pub use libmojo_core::invitation::SendOptions;
 pub use libmojo_core::limits;
 pub use libmojo_core::node::{
-    Connection, DataPipeSnapshot, Driver, ErrorHandler, LinkPart, LinkSnapshot, Node, PortPlace, PortRole,
-    PortSnapshot, ProcessError, ShortName, Snapshot, TrafficSnapshot,
+    BufferSnapshot, Connection, DataPipeSnapshot, Driver, ErrorHandler, LinkPart, LinkSnapshot, Node, PortPlace,
+    PortRole, PortSnapshot, ProcessError, ShortName, Snapshot, TrafficSnapshot,
 };
 pub use libmojo_core::signals::{Signals, SignalsState};
 pub use libmojo_core::watcher::{Notification, WatchEvent};

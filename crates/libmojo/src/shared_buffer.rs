@@ -2,6 +2,7 @@
 
 use crate::{BufferError, Guid, Mapping};
 use libmojo_core::buffer as core;
+use libmojo_core::is_forked;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -51,6 +52,19 @@ impl SharedBuffer {
     #[cfg(feature = "serde")]
     pub(crate) fn inner(&self) -> &core::SharedBuffer {
         &self.0
+    }
+
+    /// Gives this reference a label, by which [`Node::snapshot`](crate::Node::snapshot) shows it as long as it exists. It
+    /// is known to this process only: duplicates have none, and neither has what arrives in another process.
+    pub fn set_label(&self, label: &str) {
+        if !is_forked() {
+            self.0.set_label(label);
+        }
+    }
+
+    /// The [label](Self::set_label), if there is one.
+    pub fn label(&self) -> Option<String> {
+        if is_forked() { None } else { self.0.label() }
     }
 
     /// The exact size in bytes.

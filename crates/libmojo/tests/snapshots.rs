@@ -5,8 +5,9 @@ mod worlds;
 
 use libmojo::quota::Amount;
 use libmojo::{
-    DataPipeOptions, DataPipeSnapshot, Driver, Invitation, LinkPart, Message, MessagePipe, Node, PortPlace, PortRole,
-    PortSnapshot, SendOptions, Signals, Snapshot, TrafficSnapshot, Waitable, Watcher, socket_pair,
+    DataPipeOptions, DataPipeSnapshot, Driver, Handle, Invitation, LinkPart, Message, MessagePipe, Node, PortPlace,
+    PortRole, PortSnapshot, SendOptions, SharedBuffer, Signals, Snapshot, TrafficSnapshot, Waitable, Watcher,
+    socket_pair,
 };
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -365,6 +366,28 @@ fn a_label_shows_how_far_a_data_pipe_is() {
     assert_eq!(shown(end("out")), (true, 64, 50, 30));
     assert_eq!(shown(end("in")), (false, 64, 20, 30));
     assert!(snapshot.to_string().contains("producer of 64 bytes, 50 written, 30 unread"), "{snapshot}");
+}
+
+#[test]
+fn labelled_buffers_are_shown_as_long_as_they_exist() {
+    let node = Node::new();
+    let buffer = SharedBuffer::create(4096).unwrap();
+    buffer.set_label("a buffer of this test");
+    buffer.set_label("the buffer of this test");
+    let is_shown = || node.snapshot().to_string().contains("buffer \"the buffer of this test\" of 4096 bytes\n");
+    assert!(is_shown());
+    assert_eq!(
+        (buffer.label().as_deref(), buffer.duplicate().unwrap().label()),
+        (Some("the buffer of this test"), None)
+    );
+    // Inside a message too.
+    let (a, b) = MessagePipe::create_on(&node);
+    a.send(Message::from("").with(buffer)).unwrap();
+    assert!(is_shown());
+    drop(b);
+    assert!(!is_shown());
+    assert!(Handle::from(a).set_label("pipe"));
+    assert!(!Handle::from(file_with("text")).set_label("file"));
 }
 
 #[cfg(feature = "serde")]

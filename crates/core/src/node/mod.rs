@@ -38,7 +38,8 @@ pub(crate) use link::LinkRole;
 pub use links::Connection;
 pub(crate) use links::{Carrier, Links, Terms, connect};
 pub use snapshot::{
-    DataPipeSnapshot, LinkPart, LinkSnapshot, PortPlace, PortRole, PortSnapshot, ShortName, Snapshot, TrafficSnapshot,
+    BufferSnapshot, DataPipeSnapshot, LinkPart, LinkSnapshot, PortPlace, PortRole, PortSnapshot, ShortName, Snapshot,
+    TrafficSnapshot,
 };
 pub(crate) use waiting::{Attending, drain_before};
 

@@ -4,11 +4,13 @@ use super::RoutingNode;
 use super::link::Link;
 use super::links::Entry;
 use super::wire::Part;
+use crate::buffer::labelled;
 use crate::message::Message;
 use libmojo_ports::{Amount, Inspection, Neighbour, NodeName, Traffic};
 use std::fmt;
 use std::time::Duration;
 
+pub use crate::buffer::BufferSnapshot;
 pub use crate::data_pipe::DataPipeSnapshot;
 pub use libmojo_ports::PortRole;
 
@@ -25,6 +27,8 @@ pub struct Snapshot {
     /// that have both ends in this node, and always had, are known to their owners only, and are not among them unless they
     /// are labelled.
     pub ports: Vec<PortSnapshot>,
+    /// The labelled shared buffers of the process, whatever the node.
+    pub buffers: Vec<BufferSnapshot>,
 }
 
 /// The beginning of a name, to tell what has one apart. Whole names are nobody's business.
@@ -162,12 +166,13 @@ impl Snapshot {
         Self {
             links: links.collect(),
             ports: node.inspect().iter().map(PortSnapshot::of).collect(),
+            buffers: labelled(),
             ..Self::of_nothing(node)
         }
     }
 
     pub(super) fn of_nothing(node: &RoutingNode) -> Self {
-        Self { name: short(node.name()), links: Vec::new(), ports: Vec::new() }
+        Self { name: short(node.name()), links: Vec::new(), ports: Vec::new(), buffers: Vec::new() }
     }
 }
 
@@ -255,11 +260,12 @@ impl TrafficSnapshot {
 // ---- as text ---------------------------------------------------------------------------------------------
 
 impl fmt::Display for Snapshot {
-    /// A line for the node, one for each connection, and one for each port.
+    /// A line for the node, one for each connection, one for each port, and one for each buffer.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "node {}: {} links, {} ports", self.name, self.links.len(), self.ports.len())?;
         self.links.iter().try_for_each(|link| writeln!(f, "{link}"))?;
-        self.ports.iter().enumerate().try_for_each(|(at, port)| writeln!(f, "port #{at} {port}"))
+        self.ports.iter().enumerate().try_for_each(|(at, port)| writeln!(f, "port #{at} {port}"))?;
+        self.buffers.iter().try_for_each(|buffer| writeln!(f, "{buffer}"))
     }
 }
 
@@ -318,6 +324,13 @@ impl fmt::Display for PortSnapshot {
         }
         self.data_pipe.iter().try_for_each(|end| write!(f, ", {end}"))?;
         self.traffic.iter().try_for_each(|traffic| write!(f, ", {traffic}"))
+    }
+}
+
+impl fmt::Display for BufferSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let access = if self.is_read_only { ", read-only" } else { "" };
+        write!(f, "buffer {:?} of {} bytes{access}", self.label, self.num_bytes)
     }
 }
 
