@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, Serializer, ser};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 enum Shape {
@@ -219,7 +219,9 @@ in_worlds! {
         let refused = tx.send(2).unwrap_err();
         assert_eq!((refused.kind, refused.value), (SendErrorKind::QuotaReached, 2));
         let late = tx.send_timeout(2, Duration::from_millis(1)).unwrap_err();
-        assert_eq!(late.kind, SendErrorKind::QuotaReached);
+        assert_eq!((late.kind, late.value), (SendErrorKind::QuotaReached, 2));
+        let late = tx.send_deadline(2, Instant::now()).unwrap_err();
+        assert_eq!((late.kind, late.value), (SendErrorKind::QuotaReached, 2));
         let sending = std::thread::spawn(move || {
             (2..100).for_each(|number| if number % 2 == 0 {
                 tx.send_blocking(number).unwrap();
@@ -309,4 +311,16 @@ fn ends_can_be_used_by_any_thread_and_task() {
     let (tx, mut rx) = channel::channel::<u8>();
     is_send(rx.recv_async());
     is_send(tx.send_async(1));
+}
+
+#[cfg(feature = "futures")]
+#[test]
+fn a_receiver_is_a_stream_that_ends_with_the_last_sender() {
+    use futures_util::StreamExt;
+
+    let (tx, rx) = channel::channel();
+    let receiving = std::thread::spawn(|| block_on(rx.map(Result::unwrap).collect::<Vec<u32>>()));
+    (0..100).for_each(|number| tx.send(number).unwrap());
+    drop(tx);
+    assert_eq!(receiving.join().unwrap(), (0..100).collect::<Vec<_>>());
 }
