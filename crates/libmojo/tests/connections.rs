@@ -423,7 +423,7 @@ fn a_listening_socket_of_somebody_else_becomes_a_server() {
 
 #[test]
 fn a_second_invitation_between_nodes_that_are_connected_is_refused() {
-    let _watchdog = watchdog();
+    let alone = alone();
     let (here, there) = (Node::new(), Node::new());
     let (a, b) = link(&here, &there);
     assert_connected(&a, &b);
@@ -433,13 +433,17 @@ fn a_second_invitation_between_nodes_that_are_connected_is_refused() {
         assert_closed(&d);
     }
     assert_connected(&a, &b);
+    drop((a, b));
+    finish(alone, &[&here, &there]);
 }
 
 #[test]
 fn an_invitation_of_a_node_to_itself_is_refused_if_it_is_an_ordinary_one() {
-    let _watchdog = watchdog();
+    let alone = alone();
     let node = Node::new();
     let (a, b) = link(&node, &node);
     assert_closed(&a);
     assert_closed(&b);
+    drop((a, b));
+    finish(alone, &[&node]);
 }
