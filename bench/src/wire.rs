@@ -56,7 +56,7 @@ pub fn run_ready<T>(future: impl Future<Output = Outcome<T>>) -> Outcome<T> {
 
 /// Runs a future on a tokio runtime of this thread.
 pub fn run_tokio<T>(future: impl Future<Output = Outcome<T>>) -> Outcome<T> {
-    tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
 }
 
 /// Looks at both ends of a message that has arrived.

@@ -3,7 +3,7 @@
 use crate::outcome::Outcome;
 use crate::process::{Cargo, Other, Setup};
 use crate::wire::{Carrier, Local, Wire, look, run_tokio};
-use libmojo::{AcceptedInvitation, Invitation, Message, MessagePipe, Serialize, SharedBuffer};
+use libmojo::{AcceptedInvitation, Invitation, Message, MessagePipe, Node, Serialize, SharedBuffer};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::hint::black_box;
@@ -148,7 +148,13 @@ impl Carrier for MojoOnTokio {
     }
 
     fn run<T>(future: impl Future<Output = Outcome<T>>) -> Outcome<T> {
-        run_tokio(future)
+        run_tokio(async {
+            let driving = libmojo::tokio::drive(Node::process())?;
+            tokio::select! {
+                outcome = future => outcome,
+                error = driving => Err(error.into()),
+            }
+        })
     }
 }
 

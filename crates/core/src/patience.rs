@@ -11,7 +11,7 @@ const PAUSES: u32 = 50;
 
 /// How long all of that may take. When others need the processors each chance that they get takes long, and whoever
 /// sleeps has it back sooner than whoever gives way.
-const AT_MOST: Duration = if cfg!(shuttle) { Duration::MAX } else { Duration::from_micros(100) };
+pub(crate) const AT_MOST: Duration = if cfg!(shuttle) { Duration::MAX } else { Duration::from_micros(100) };
 
 /// How long to stay awake: some pauses of a few nanoseconds, then some chances for other threads.
 pub(crate) struct Patience {

@@ -11,6 +11,7 @@ use std::io::ErrorKind;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 use worlds::*;
 
@@ -287,4 +288,31 @@ fn a_node_shuts_down_in_good_order_as_soon_as_the_others_are_done() {
     });
     drop((d, carriers));
     finish(alone, &nodes.each_ref());
+}
+
+#[test]
+fn a_driver_that_stays_awake_asks_for_another_turn_after_something_has_come_and_then_rests() {
+    let alone = alone();
+    let (here, there) = (Node::new(), Node::new());
+    let (mut driver, mut other) = (here.drive().unwrap(), there.drive().unwrap());
+    driver.stay_awake();
+    let (a, b) = link(&here, &there);
+    send(&a, "hello");
+    eventually("they are connected", || {
+        driver.run_once();
+        other.run_once();
+        b.try_recv().is_ok()
+    });
+    if links_share_memory() {
+        eventually("it rests", || driver.run_once() != Some(Duration::ZERO));
+        // It is not called for what nobody waits for.
+        let mut waiting = Box::pin(a.readable());
+        assert!(poll_once(waiting.as_mut(), Waker::noop()).is_pending());
+        send(&b, "wake up");
+        eventually("it stays awake", || driver.run_once() == Some(Duration::ZERO));
+        assert_eq!(recv(&a), "wake up");
+        eventually("it rests again", || driver.run_once() != Some(Duration::ZERO));
+    }
+    drop((a, b, driver, other));
+    finish(alone, &[&here, &there]);
 }

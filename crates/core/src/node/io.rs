@@ -8,10 +8,11 @@ use super::link::{Link, LinkRole};
 use super::links::{Awaited, Entry};
 use super::{RoutingNode, apply, introduction};
 use crate::deferred::{Deferred, as_system};
-use crate::patience::Patience;
+use crate::patience::{AT_MOST, Patience};
 use crate::stock;
 use libmojo_platform::{Poller, Ready, is_forked};
 use libmojo_sync::atomic::{AtomicBool, Ordering};
+use libmojo_sync::hint;
 use libmojo_sync::{Arc, Mutex, Rank};
 use std::fmt;
 use std::io;
@@ -111,6 +112,13 @@ impl Driver {
         Ok(Self(IoWork::new(node, &io, false)))
     }
 
+    /// Has the driver stay awake for a moment, about as long as it takes to wake somebody up, when something has come: as
+    /// long as that lasts [`run_once`](Self::run_once) wants to be called again at once, and the other side need not call.
+    /// Answers to short messages come sooner by that; it is for loops that can be gone round in a microsecond or two.
+    pub fn stay_awake(&mut self) {
+        self.0.staying = Some(Instant::now());
+    }
+
     /// Does what there is to do now, without waiting, and returns how long to wait at most before it is called again
     /// although the [descriptor](AsFd) is not readable. Callbacks for what other processes cause run here.
     pub fn run_once(&mut self) -> Option<Duration> {
@@ -157,6 +165,8 @@ struct IoWork {
     io: Arc<Io>,
     /// Stays awake for a while after something has come.
     is_patient: bool,
+    /// For one that does so from turn to turn, because it never waits: until when.
+    staying: Option<Instant>,
     ready: Vec<Ready>,
     /// When to see next which links have lanes that take up memory.
     shrink_at: Option<Instant>,
@@ -170,6 +180,7 @@ impl IoWork {
             node: node.clone(),
             io: io.clone(),
             is_patient,
+            staying: None,
             ready: Vec::new(),
             shrink_at: None,
             attended: Vec::new(),
@@ -245,6 +256,7 @@ impl IoWork {
         if link.region.get().is_some() && !self.attended.iter().any(|other| Arc::ptr_eq(other, link)) {
             link.attend();
             self.attended.push(link.clone());
+            self.stay();
         }
     }
 
@@ -271,13 +283,28 @@ impl IoWork {
             if rounds >= ROUNDS_PER_TURN {
                 return;
             }
+            if self.staying.is_some() && has_come {
+                // The program has its turn: there may be an answer to give.
+                return self.stay();
+            }
             if has_come {
                 patience = self.patience();
+            } else if self.staying.is_some() && patience.is_pausing() {
+                patience.wait();
+            } else if self.staying.is_some_and(|until| Instant::now() < until) {
+                return hint::give_way();
             } else if !self.is_patient || !patience.wait() {
                 // Sockets have their turn next, also if there is more in a region.
                 std::mem::take(&mut self.attended).iter().for_each(|link| self.leave(link));
                 return;
             }
+        }
+    }
+
+    /// Begins anew to stay awake from turn to turn.
+    fn stay(&mut self) {
+        if let Some(until) = &mut self.staying {
+            *until = Instant::now() + AT_MOST;
         }
     }
 

@@ -21,9 +21,11 @@ use tokio::time::Sleep;
 /// * What other processes send is taken when the task is polled. A message for a task of the same runtime then comes without
 ///   a change of threads. But a task that computes or blocks for long on the only thread of its runtime holds up everything
 ///   that comes, also what the node passes on for others, which goes through a thread of the library otherwise.
-/// * The runtime sleeps when there is nothing to do. The thread of the library stays awake for a moment after something
-///   has come, so that the next answer does not have to wait until somebody wakes up. Exchanges of short messages with
-///   pauses in between are slower here by that.
+/// * As the thread of the library does, the task stays awake for a moment after something has come, at most 100 µs, so that
+///   the next answer does not have to wait until somebody wakes up. The runtime goes round all its tasks meanwhile, instead
+///   of sleeping. It is in a hurry for no other task, so on a runtime of one thread that has `block_on` wait for something
+///   else, leave the future to that (`tokio::select!`) rather than to a task: what `block_on` waits for has its turn only
+///   once in so many tasks.
 /// * Callbacks for what other processes cause run inside the poll, and must not block.
 ///
 /// A thread that blocks in a [`wait`](crate::Waitable::wait) or `recv` looks for itself what has come, here too, as long as
@@ -72,7 +74,8 @@ use tokio::time::Sleep;
 /// ```
 pub fn drive(node: &Node) -> io::Result<Driving> {
     let _runtime = Handle::try_current().map_err(io::Error::other)?;
-    let driver = node.drive()?;
+    let mut driver = node.drive()?;
+    driver.stay_awake();
     let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
     // What has come in its place is unsafe, as it trusts in the descriptor. This one is the driver's own as long as it lives.
     #[allow(deprecated)]
