@@ -33,6 +33,7 @@ unsafe impl Sync for Storage {}
 
 impl Storage {
     /// So many blocks, all zero. Like any allocation it ends the process if there is no memory.
+    #[inline]
     pub fn zeroed(num_blocks: usize) -> Self {
         match Layout::array::<Block>(num_blocks) {
             Ok(layout) if layout.size() >= OWN_PAGES => Self::map(num_blocks, layout),
@@ -58,8 +59,10 @@ impl Storage {
 }
 
 impl Default for Storage {
+    #[inline]
     fn default() -> Self {
-        Self::zeroed(0)
+        // As good as the box of no blocks, for which there is no memory.
+        Self(NonNull::slice_from_raw_parts(NonNull::dangling(), 0))
     }
 }
 
@@ -91,6 +94,7 @@ impl DerefMut for Storage {
 }
 
 impl Drop for Storage {
+    #[inline]
     fn drop(&mut self) {
         let num_bytes = mem::size_of_val(&**self);
         if num_bytes >= OWN_PAGES {
