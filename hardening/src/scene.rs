@@ -10,6 +10,11 @@ use std::cell::RefCell;
 /// How often the node is driven before what should have happened has happened.
 const MANY_TURNS: usize = 2000;
 
+/// False if links go over sockets alone.
+pub fn shares_memory() -> bool {
+    std::env::var_os("LIBMOJO_SHARED_MEMORY").is_none_or(|value| value != "0")
+}
+
 /// A node and its friend, who stay.
 pub struct Scene {
     /// The victim.

@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use hardening::attacker::{Attacker, NAME, PEER, PORT, PREVIOUS, data_pipe_memory, message, port, wrong_descriptor};
-use hardening::scene::Scene;
+use hardening::scene::{Scene, shares_memory};
 use libmojo::{Message, MessagePipe, Signals, Waitable, socket_pair};
 use libmojo_core::node::fuzzing::{self, Frame};
 use libmojo_platform::{SharedMemory, open_descriptor_count};
@@ -79,10 +79,6 @@ fn resident_bytes() -> usize {
     }
     let text = std::fs::read_to_string("/proc/self/statm").unwrap();
     text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
-}
-
-fn shares_memory() -> bool {
-    std::env::var_os("LIBMOJO_SHARED_MEMORY").is_none_or(|value| value != "0")
 }
 
 // ---- what an honest process may say ----------------------------------------------------------------------
@@ -187,9 +183,29 @@ fn use_all(handles: &[libmojo::Handle]) {
     }
 }
 
-/// A connection over one of the carriers; the victim has invited or was invited.
-fn connect(scene: &Scene, random: &mut fastrand::Rng) -> (MessagePipe, Attacker) {
-    scene.connect(random.bool(), random.bool() && shares_memory())
+/// Runs rounds of an attack over a connection that is made for each, and of which nothing is left; the victim has invited or
+/// was invited.
+fn attacks(
+    count: u64,
+    is_in_memory: impl Fn(&mut fastrand::Rng) -> bool,
+    mut attack: impl FnMut(&Scene, &MessagePipe, &mut Attacker, &mut fastrand::Rng),
+) {
+    rounds(count, |scene, random| {
+        let before = scene.holdings();
+        let is_invited = random.bool();
+        let (pipe, mut attacker) = scene.connect(is_invited, is_in_memory(random));
+        attack(scene, &pipe, &mut attacker, random);
+        scene.end(pipe, attacker, before);
+    });
+}
+
+/// Over one of the carriers.
+fn either(random: &mut fastrand::Rng) -> bool {
+    random.bool() && shares_memory()
+}
+
+fn in_memory(_: &mut fastrand::Rng) -> bool {
+    true
 }
 
 // ---- words -----------------------------------------------------------------------------------------------
@@ -197,9 +213,7 @@ fn connect(scene: &Scene, random: &mut fastrand::Rng) -> (MessagePipe, Attacker)
 #[test]
 fn boundary_values_in_every_field_of_every_frame_cost_the_link_at_most() {
     let _alone = alone("boundary values");
-    rounds(4000, |scene, random| {
-        let before = scene.holdings();
-        let (pipe, mut attacker) = connect(scene, random);
+    attacks(4000, either, |scene, pipe, attacker, random| {
         let frames = honest_frames(attacker.victim.unwrap_or(NAME));
         let changed = random.usize(..frames.len());
         let mut handles = Vec::new();
@@ -211,22 +225,18 @@ fn boundary_values_in_every_field_of_every_frame_cost_the_link_at_most() {
                 let value = BOUNDARIES[random.usize(..BOUNDARIES.len())].to_le_bytes();
                 bytes.iter_mut().skip(start).zip(value).take(len).for_each(|(byte, new)| *byte = new);
             }
-            say(&mut attacker, frame, &bytes, random);
+            say(attacker, frame, &bytes, random);
             scene.turn();
-            handles.extend(take_all(&pipe));
+            handles.extend(take_all(pipe));
         }
         use_all(&handles);
-        drop((handles, frames));
-        scene.end(pipe, attacker, before);
     });
 }
 
 #[test]
 fn frames_that_are_cut_repeated_or_reordered_cost_the_link_at_most() {
     let _alone = alone("cut, repeated, reordered");
-    rounds(1500, |scene, random| {
-        let before = scene.holdings();
-        let (pipe, mut attacker) = connect(scene, random);
+    attacks(1500, either, |scene, pipe, attacker, random| {
         let mut frames = honest_frames(attacker.victim.unwrap_or(NAME));
         if random.bool() {
             random.shuffle(&mut frames);
@@ -236,29 +246,25 @@ fn frames_that_are_cut_repeated_or_reordered_cost_the_link_at_most() {
             let mut bytes = frame.bytes();
             match random.u8(..24) {
                 0 => bytes.truncate(random.usize(..bytes.len())),
-                1 => say(&mut attacker, frame, &bytes, random),
+                1 => say(attacker, frame, &bytes, random),
                 2 => attacker.write(&frame.announcement(), &[]),
                 3 => continue,
                 _ => {}
             }
-            say(&mut attacker, frame, &bytes, random);
+            say(attacker, frame, &bytes, random);
             if random.bool() {
                 scene.turn();
-                handles.extend(take_all(&pipe));
+                handles.extend(take_all(pipe));
             }
         }
         use_all(&handles);
-        drop((handles, frames));
-        scene.end(pipe, attacker, before);
     });
 }
 
 #[test]
 fn descriptors_too_many_too_few_or_of_the_wrong_sort_cost_the_link_or_what_they_came_for() {
     let _alone = alone("descriptors");
-    rounds(1500, |scene, random| {
-        let before = scene.holdings();
-        let (pipe, mut attacker) = connect(scene, random);
+    attacks(1500, either, |scene, pipe, attacker, random| {
         let mut frames = honest_frames(attacker.victim.unwrap_or(NAME));
         let with_descriptors: Vec<usize> = (0..frames.len()).filter(|at| !frames[*at].descriptors.is_empty()).collect();
         let at = with_descriptors[random.usize(..with_descriptors.len())];
@@ -273,13 +279,11 @@ fn descriptors_too_many_too_few_or_of_the_wrong_sort_cost_the_link_or_what_they_
         let mut handles = Vec::new();
         for frame in &frames {
             let bytes = frame.bytes();
-            say(&mut attacker, frame, &bytes, random);
+            say(attacker, frame, &bytes, random);
             scene.turn();
-            handles.extend(take_all(&pipe));
+            handles.extend(take_all(pipe));
         }
         use_all(&handles);
-        drop((handles, frames));
-        scene.end(pipe, attacker, before);
     });
 }
 
@@ -299,25 +303,21 @@ fn memory_that_is_of_the_wrong_sort_is_not_shared() {
 #[test]
 fn an_attacker_that_stops_at_any_byte_holds_up_nobody() {
     let _alone = alone("stopping");
-    rounds(1000, |scene, random| {
-        let before = scene.holdings();
-        let (pipe, mut attacker) = connect(scene, random);
+    attacks(1000, either, |scene, pipe, attacker, random| {
         let frames = honest_frames(attacker.victim.unwrap_or(NAME));
         let stop = random.usize(..frames.len());
         for frame in &frames[..stop] {
             let bytes = frame.bytes();
-            say(&mut attacker, frame, &bytes, random);
+            say(attacker, frame, &bytes, random);
         }
         let bytes = frames[stop].bytes();
         attacker.write(&bytes[..random.usize(..bytes.len())], &[]);
         // It says nothing more, and reads nothing, while the victim goes on.
-        let held = take_all(&pipe);
+        let _held = take_all(pipe);
         for _ in 0..20 {
             let _ = pipe.send(Message::new(&vec![1; random.usize(..20_000)]));
             scene.assert_friend_is_there();
         }
-        drop((held, frames));
-        scene.end(pipe, attacker, before);
     });
 }
 
@@ -329,18 +329,16 @@ fn memory_that_changes_all_the_time_costs_the_link_at_most() {
     if !shares_memory() {
         return;
     }
-    rounds(60, |scene, random| {
-        let before = scene.holdings();
-        let (pipe, mut attacker) = scene.connect(random.bool(), true);
+    attacks(60, in_memory, |scene, pipe, attacker, random| {
         let frames = honest_frames(attacker.victim.unwrap_or(NAME));
         for frame in &frames {
             let bytes = frame.bytes();
-            say(&mut attacker, frame, &bytes, random);
+            say(attacker, frame, &bytes, random);
         }
         let is_over = AtomicBool::new(false);
         let seed = random.u64(..);
         std::thread::scope(|scope| {
-            let (attacker, is_over) = (&attacker, &is_over);
+            let (attacker, is_over) = (&*attacker, &is_over);
             scope.spawn(move || {
                 let lanes = attacker.lanes().unwrap();
                 let mut random = fastrand::Rng::with_seed(seed);
@@ -366,13 +364,11 @@ fn memory_that_changes_all_the_time_costs_the_link_at_most() {
             for _ in 0..50 {
                 attacker.ring();
                 let _ = pipe.send(Message::new(&[1; 3000]));
-                use_all(&take_all(&pipe));
+                use_all(&take_all(pipe));
                 scene.assert_friend_is_there();
             }
             is_over.store(true, Ordering::SeqCst);
         });
-        drop(frames);
-        scene.end(pipe, attacker, before);
     });
 }
 

@@ -2,7 +2,7 @@
 //! Python interpreter that has such a descriptor as its standard input, and tries everything.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use hardening::scene::Scene;
+use hardening::scene::{Scene, shares_memory};
 use libmojo::{DataPipeOptions, Message, SharedBuffer};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
@@ -118,7 +118,7 @@ fn whoever_gets_an_end_of_a_data_pipe_cannot_take_the_memory_from_under_the_othe
 #[test]
 fn whoever_has_a_link_cannot_take_its_memory_from_under_the_other() {
     let _alone = ALONE.lock();
-    if std::env::var_os("LIBMOJO_SHARED_MEMORY").is_some_and(|value| value == "0") {
+    if !shares_memory() {
         return;
     }
     let scene = Scene::new();

@@ -1,5 +1,6 @@
 //! Quotas of message pipes.
 
+use crate::args::Out;
 use crate::handles::{self, MojoHandle};
 use crate::pipes::with_pipe;
 use crate::result::{INVALID_ARGUMENT, Outcome};
@@ -74,10 +75,20 @@ pub fn set_quota(handle: MojoHandle, quota_type: QuotaType, limit: u64, is_enfor
     if is_open { Ok(()) } else { Err(INVALID_ARGUMENT) }
 }
 
-/// The limit, of either kind, and what there is of it.
-pub fn query_quota(handle: MojoHandle, quota_type: QuotaType) -> Outcome<(u64, u64)> {
+/// Tells whoever wants to know the limit, of either kind, and what there is of it.
+pub fn query_quota(
+    handle: MojoHandle,
+    quota_type: QuotaType,
+    limit: Option<Out<u64>>,
+    usage: Option<Out<u64>>,
+) -> Outcome<()> {
     let (mut quotas, mut used) = with_pipe(handle, |pipe| Ok(pipe.quotas()))?;
     let quota = quota_type.quota(&mut quotas);
-    let (enforced, reported) = (*quota_type.part(&mut quota.enforced), *quota_type.part(&mut quota.reported));
-    Ok((enforced.min(reported), *quota_type.part(quota_type.usage(&mut used))))
+    if let Some(limit) = limit {
+        limit.set((*quota_type.part(&mut quota.enforced)).min(*quota_type.part(&mut quota.reported)));
+    }
+    if let Some(usage) = usage {
+        usage.set(*quota_type.part(quota_type.usage(&mut used)));
+    }
+    Ok(())
 }

@@ -38,11 +38,7 @@ pub struct BufferSnapshot {
 
 /// The labelled references of this process, those inside messages too, in the order in which they got their labels.
 pub(crate) fn labelled() -> Vec<BufferSnapshot> {
-    let alive: Vec<_> = {
-        let mut labelled = LABELLED.lock();
-        labelled.retain(|buffer| buffer.strong_count() > 0);
-        labelled.iter().filter_map(Weak::upgrade).map(SharedBuffer).collect()
-    };
+    let alive: Vec<_> = LABELLED.lock().iter().filter_map(Weak::upgrade).map(SharedBuffer).collect();
     let show = |buffer: &SharedBuffer| {
         Some(BufferSnapshot {
             label: buffer.label()?,

@@ -1,19 +1,18 @@
 //! The example `tour` moves files between two processes and says so in a table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod programs;
+
+use programs::example;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 const STEPS: [&str; 7] =
     ["greeting", "new pipe", "data pipe", "shared buffer", "descriptor", "lazy message", "closure"];
 
-/// Cargo builds the examples whenever it runs all tests, next to the directory of the tests themselves.
 fn tour(arguments: &[&Path]) -> Output {
-    let test = std::env::current_exe().unwrap();
-    let program = test.parent().unwrap().parent().unwrap().join("examples/tour");
-    assert!(program.exists(), "{} is missing: cargo build --example tour", program.display());
-    Command::new(program).args(arguments).output().unwrap()
+    example("tour").args(arguments).output().unwrap()
 }
 
 /// A file that goes away with the value.

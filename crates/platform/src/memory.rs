@@ -129,8 +129,7 @@ impl SharedMemory {
     /// # Errors
     /// What the system says if there is no descriptor left.
     pub fn try_clone(&self) -> io::Result<SharedMemory> {
-        let copy = |fd: &Option<OwnedFd>| fd.as_ref().map(OwnedFd::try_clone).transpose();
-        Ok(Self { writable: copy(&self.writable)?, read_only: copy(&self.read_only)?, len: self.len })
+        self.restricted(true, true)
     }
 
     /// Another reference to the same object, with copies of the descriptors that are asked for, as far as this one has
@@ -151,8 +150,7 @@ impl SharedMemory {
     /// # Errors
     /// What the system says if there is no descriptor left.
     pub fn to_read_only(&self) -> io::Result<Option<SharedMemory>> {
-        let copy = self.read_only.as_ref().map(OwnedFd::try_clone).transpose()?;
-        Ok(copy.map(|fd| Self { writable: None, read_only: Some(fd), len: self.len }))
+        self.read_only.is_some().then(|| self.restricted(false, true)).transpose()
     }
 
     /// Maps `len` bytes from any `offset` (in bytes) on, shared with all other mappings of the object; writable if

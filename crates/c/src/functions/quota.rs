@@ -45,14 +45,7 @@ pub unsafe extern "C" fn MojoQueryQuota(
     let flags = unsafe { flags(options, 0) };
     let query = || {
         flags?;
-        let (present, used) = query_quota(handle, QuotaType::new(quota_type)?)?;
-        if let Some(limit) = limit {
-            limit.set(present);
-        }
-        if let Some(usage) = usage {
-            usage.set(used);
-        }
-        Ok(())
+        query_quota(handle, QuotaType::new(quota_type)?, limit, usage)
     };
     code(query())
 }

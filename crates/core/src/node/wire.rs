@@ -505,7 +505,7 @@ fn put_lost(meta: &mut Meta, comes_with_port: bool) {
 
 fn put_data_pipe(meta: &mut Meta, descriptors: &mut Vec<OwnedFd>, end: &crate::data_pipe::End) {
     let ring = end.ring();
-    let writable = ring.memory().try_clone().ok().and_then(|memory| memory.into_descriptors().0);
+    let writable = ring.memory().restricted(true, false).ok().and_then(|memory| memory.into_descriptors().0);
     let Some(writable) = writable else { return put_lost(meta, true) };
     meta.push(if end.role() == Role::Producer { PRODUCER } else { CONSUMER });
     meta.extend_from_slice(&ring.element().to_le_bytes());

@@ -44,14 +44,7 @@ pub(crate) unsafe extern "C" fn query_quota<W: HandleWord>(
     let options = unsafe { lenient(options) };
     let query = || {
         options?;
-        let (present, used) = quotas::query_quota(handle.handle(), quota_type(number)?)?;
-        if let Some(limit) = limit {
-            limit.set(present);
-        }
-        if let Some(usage) = usage {
-            usage.set(used);
-        }
-        Ok(())
+        quotas::query_quota(handle.handle(), quota_type(number)?, limit, usage)
     };
     code(query())
 }
